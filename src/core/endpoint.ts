@@ -1,0 +1,65 @@
+// An endpoint is a cursor with a sender attached: what the user configured, without its secrets and its live state.
+
+export const ENDPOINT_STATES = ['active', 'pausing', 'paused', 'disabled'] as const;
+export type EndpointState = (typeof ENDPOINT_STATES)[number];
+
+export const DISABLED_REASONS = ['gone', 'unreachable'] as const;
+export type DisabledReason = (typeof DISABLED_REASONS)[number];
+
+export interface EndpointFilter {
+  /** Exact types or patterns in which `*` stands for any run of characters; absent = all types. */
+  types?: string[];
+  /** Event matches when it has at least one of these; absent = any. */
+  channels?: string[];
+}
+
+export interface EndpointConfig {
+  url: string;
+  description: string;
+  filter: EndpointFilter;
+  /** Sent with every attempt; names in lower case. */
+  headers: Record<string, string>;
+  /** v1 = HMAC-SHA256, v1a = Ed25519 (Standard Webhooks). */
+  signing: 'v1' | 'v1a';
+  /** Delay before each further attempt, in seconds; null = the default schedule. */
+  retryDelaysSeconds: number[] | null;
+  maxConcurrency: number;
+  /** Total deadline of one attempt. */
+  timeoutMs: number;
+  /** After this long with an open breaker the endpoint is disabled. */
+  disableAfterSeconds: number;
+}
+
+export const DEFAULT_TIMEOUT_MS = 15_000;
+export const DEFAULT_MAX_CONCURRENCY = 256;
+export const DEFAULT_DISABLE_AFTER_SECONDS = 5 * 24 * 3600;
+
+export interface Endpoint {
+  appId: string;
+  id: string;
+  uid: string | null;
+  config: EndpointConfig;
+  /** The app's configuration version at which this configuration became valid. */
+  configVersion: number;
+  pausedAt: Date | null;
+  disabledAt: Date | null;
+  disabledReason: DisabledReason | null;
+  /** Positions up to here are not to be delivered: the endpoint was resumed from the head. 0 = none. */
+  skipThrough: number;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** The part of an endpoint that decides matching, valid from a position on (design rule 4). */
+export interface EndpointVersion {
+  configVersion: number;
+  fromPosition: number;
+  filter: EndpointFilter;
+}
+
+export const SLOTS = 256;
+
+/** The slot of an endpoint by its UUID: the last byte, which is random in a UUIDv7. */
+export function slotOf(endpointUuid: string): number {
+  return Number.parseInt(endpointUuid.slice(-2), 16);
+}
