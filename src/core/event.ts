@@ -25,6 +25,8 @@ export interface NewEvent {
   ownId: boolean;
   type: string;
   timeMs: number;
+  /** Whether the caller gave the time; one that was filled in is not part of the event's hash. */
+  timeGiven: boolean;
   channels: readonly string[];
   data: Buffer;
 }

@@ -3,7 +3,10 @@
 export const OUTCOMES = ['delivered', 'unreachable', 'throttled', 'rejected'] as const;
 export type OutcomeKind = (typeof OUTCOMES)[number];
 
-/** The one list of reason codes. `delivered` is the only reason of a delivered attempt. */
+/**
+ * The one list of reason codes. `delivered` is the only reason of a delivered attempt; `expired` is that of an event that
+ * retention dropped before it was delivered. Stored by index: new ones go to the end.
+ */
 export const REASONS = [
   'delivered',
   'dns_failed',
@@ -24,6 +27,7 @@ export const REASONS = [
   'status_503_retry_after',
   'filter_error',
   'internal_error',
+  'expired',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 

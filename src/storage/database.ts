@@ -7,6 +7,8 @@ import { TidingsError } from '../core/errors.ts';
 export interface Query {
   name: string;
   text: string;
+  /** Results in Postgres' binary format: for statements that return payloads. */
+  binary?: boolean;
 }
 
 export interface DatabaseOptions {
@@ -24,11 +26,16 @@ export interface Queryable {
 // int8 as number: positions stay far below 2^53. date as text: a Date would shift it by the time zone.
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (format === 'binary') return oid === 20 ? readInt8 : pg.types.getTypeParser(oid, 'binary');
     if (oid === 20) return Number;
     if (oid === 1082) return (text: string) => text;
-    return pg.types.getTypeParser(oid, format as 'text');
+    return pg.types.getTypeParser(oid, 'text');
   },
 } as pg.CustomTypesConfig;
+
+function readInt8(bytes: Buffer): number {
+  return bytes.readInt32BE(0) * 2 ** 32 + bytes.readUInt32BE(4);
+}
 
 const SESSION = '-c synchronous_commit=on -c idle_in_transaction_session_timeout=60s -c TimeZone=UTC';
 

@@ -219,7 +219,7 @@ CREATE TABLE attempts (
   dead boolean NOT NULL,
   event_id text COLLATE "C" NOT NULL,
   remote_address text,
-  response_head text,
+  response_head bytea,
   response_body bytea,
   error text,
   PRIMARY KEY (app_id, endpoint_id, attempt_id, day)

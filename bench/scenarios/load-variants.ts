@@ -1,0 +1,19 @@
+// The three shapes of load that `throughput` and `floor` have in common.
+import type { LoadPlan, LoadShape } from '../load-measurement.ts';
+import type { ScenarioContext } from '../scenario.ts';
+
+const BASE = { connections: 64, dataBytes: 1024, endpoints: 1, eventsPerRequest: 1 };
+
+export const LOAD_VARIANTS = {
+  fanOut1: BASE,
+  fanOut5: { ...BASE, endpoints: 5 },
+  batch20: { ...BASE, eventsPerRequest: 20 },
+} as const satisfies Record<string, LoadShape>;
+export type LoadVariant = keyof typeof LOAD_VARIANTS;
+
+export const LOAD_VARIANT_NAMES = Object.keys(LOAD_VARIANTS) as LoadVariant[];
+
+export function closedLoopPlan(context: ScenarioContext, variant: LoadVariant): LoadPlan {
+  const { seconds, warmUpSeconds, signal } = context;
+  return { shape: LOAD_VARIANTS[variant], seconds, warmUpSeconds, eventsPerSecond: null, signal };
+}

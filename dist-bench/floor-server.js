@@ -1,0 +1,108 @@
+import { createHmac } from "node:crypto";
+import Fastify from "fastify";
+import { Pool } from "undici";
+//#region floor-server.ts
+const CONNECTIONS = 64;
+const MAX_OPEN = 5e3;
+const KEY = Buffer.alloc(32, 7);
+const EVENT_START = Buffer.from("{\"type\":\"");
+const TYPE_END = "\",\"data\":";
+const ACCEPTED = Buffer.from("{\"id\":\"evt_00000000000000000000000000\",\"position\":1,\"cursor\":\"0\",\"duplicate\":false}");
+var FloorServer = class {
+	#options;
+	#server;
+	#pool;
+	#waiting = [];
+	#open = 0;
+	#sent = 0;
+	constructor(options) {
+		this.#options = options;
+		this.#pool = new Pool(options.receiverOrigin, {
+			connections: CONNECTIONS,
+			pipelining: 1,
+			keepAliveTimeout: 6e4
+		});
+		this.#server = Fastify({ bodyLimit: 1024 * 1024 });
+		this.#server.removeAllContentTypeParsers();
+		this.#server.addContentTypeParser("application/json", { parseAs: "buffer" }, (_, body, done) => done(null, body));
+		for (const path of ["/v1/apps/:app/events", "/v1/apps/:app/events/batch"]) this.#server.post(path, async (request, reply) => {
+			await this.#take(request.body);
+			reply.code(202).header("content-type", "application/json");
+			return ACCEPTED;
+		});
+	}
+	async listen() {
+		const address = await this.#server.listen({
+			host: "127.0.0.1",
+			port: 0
+		});
+		return { port: Number(new URL(address).port) };
+	}
+	async close() {
+		await this.#server.close();
+		await this.#pool.destroy();
+	}
+	async #take(body) {
+		while (this.#open >= MAX_OPEN) await new Promise((resolve) => this.#waiting.push(resolve));
+		const time = (/* @__PURE__ */ new Date()).toISOString();
+		for (const { type, data } of splitEvents(body)) {
+			const envelope = Buffer.concat([
+				Buffer.from(`{"type":"${type}","timestamp":"${time}","data":`),
+				data,
+				CLOSE
+			]);
+			const id = `evt_${String(++this.#sent).padStart(26, "0")}`;
+			for (let endpoint = 0; endpoint < this.#options.endpoints; endpoint++) this.#send(endpoint, id, envelope);
+		}
+	}
+	#send(endpoint, id, body) {
+		const timestamp = Math.floor(Date.now() / 1e3);
+		const signature = createHmac("sha256", KEY).update(`${id}.${timestamp}.`).update(body).digest("base64");
+		this.#open++;
+		const settle = () => {
+			this.#open--;
+			if (this.#open < MAX_OPEN) this.#waiting.shift()?.();
+		};
+		this.#pool.dispatch({
+			method: "POST",
+			path: `/r/${endpoint}`,
+			headers: {
+				"content-type": "application/json",
+				"webhook-id": id,
+				"webhook-timestamp": String(timestamp),
+				"webhook-signature": `v1,${signature}`,
+				"user-agent": "Tidings/0",
+				"tidings-attempt": "1",
+				"tidings-position": String(this.#sent)
+			},
+			body
+		}, {
+			onRequestStart() {},
+			onResponseStart() {},
+			onResponseData() {},
+			onResponseEnd: settle,
+			onResponseError: settle
+		});
+	}
+};
+const CLOSE = Buffer.from("}");
+/** The events in a body as the load generator makes it, single or batch: cut, not parsed. */
+function splitEvents(body) {
+	const events = [];
+	let start = body.indexOf(EVENT_START);
+	while (start >= 0) {
+		const next = body.indexOf(EVENT_START, start + 1);
+		const end = next >= 0 ? next - 1 : start === 0 ? body.length : body.length - 2;
+		const typeEnd = body.indexOf(TYPE_END, start);
+		events.push({
+			type: body.toString("latin1", start + EVENT_START.length, typeEnd),
+			data: body.subarray(typeEnd + 9, end - 1)
+		});
+		start = next;
+	}
+	return events;
+}
+//#endregion
+export { FloorServer, splitEvents };
+
+//# sourceMappingURL=floor-server.js.map

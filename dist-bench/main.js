@@ -1,0 +1,108 @@
+import { renderTable } from "./table.js";
+import { floor } from "./scenarios/floor.js";
+import { latency } from "./scenarios/latency.js";
+import { throughput } from "./scenarios/throughput.js";
+import { availableParallelism, cpus } from "node:os";
+import { parseArgs } from "node:util";
+//#region main.ts
+const SCENARIOS = [
+	throughput,
+	latency,
+	floor
+];
+const HELP = `Usage: npm run bench -- [scenario …] [options]
+
+Scenarios (all when none is named):
+${SCENARIOS.map(({ name, describe }) => `  ${name.padEnd(12)} ${describe}`).join("\n")}
+
+Options:
+  --seconds <n>          length of each measured load (default: 10)
+  --warm-up <n>          seconds of load before it (default: 3)
+  --database-url <url>   a Postgres kept for this; also DATABASE_URL (default: the embedded server, on a new folder)
+  --node-option <o>      a further option for the server's node; may be repeated
+  --json                 print one JSON object per scenario, one a line
+  --help                 show this
+
+Examples:
+  npm run bench -- throughput --seconds 20
+  npm run bench -s -- latency --json
+  npm run bench -- throughput --node-option=--cpu-prof
+`;
+function parseOptions(args) {
+	const { values, positionals } = parseArgs({
+		args,
+		allowPositionals: true,
+		options: {
+			seconds: {
+				type: "string",
+				default: "10"
+			},
+			"warm-up": {
+				type: "string",
+				default: "3"
+			},
+			"database-url": { type: "string" },
+			"node-option": {
+				type: "string",
+				multiple: true,
+				default: []
+			},
+			json: {
+				type: "boolean",
+				default: false
+			},
+			help: {
+				type: "boolean",
+				short: "h",
+				default: false
+			}
+		}
+	});
+	if (values.help) return "help";
+	const unknown = positionals.find((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+	if (unknown !== void 0) throw new Error(`There is no scenario ${unknown}. Choose of ${SCENARIOS.map(({ name }) => name).join(", ")}.`);
+	return {
+		scenarios: positionals.length === 0 ? SCENARIOS : SCENARIOS.filter(({ name }) => positionals.includes(name)),
+		json: values.json,
+		seconds: positive("--seconds", values.seconds),
+		warmUpSeconds: positive("--warm-up", values["warm-up"]),
+		databaseUrl: values["database-url"] ?? process.env.DATABASE_URL ?? null,
+		nodeOptions: values["node-option"]
+	};
+}
+function positive(name, text) {
+	const value = Number(text);
+	if (!(value > 0)) throw new Error(`${name} is "${text}", which is no number above 0. Give seconds, such as 10.`);
+	return value;
+}
+async function main() {
+	const options = parseOptions(process.argv.slice(2));
+	if (options === "help") {
+		process.stdout.write(HELP);
+		return 0;
+	}
+	const interrupt = new AbortController();
+	process.once("SIGINT", () => interrupt.abort());
+	process.once("SIGTERM", () => interrupt.abort());
+	const context = {
+		...options,
+		log: (line) => void process.stderr.write(`… ${line}\n`),
+		signal: interrupt.signal
+	};
+	if (!options.json) process.stdout.write(`${availableParallelism()} × ${cpus()[0]?.model}, Node ${process.version}\n\n`);
+	for (const scenario of options.scenarios) {
+		const { json, table } = await scenario.run(context);
+		process.stdout.write(options.json ? `${JSON.stringify(json)}\n` : `${renderTable(table)}\n`);
+	}
+	return 0;
+}
+main().then((code) => {
+	process.exitCode = code;
+}, (error) => {
+	process.stderr.write(`${error.message}\n`);
+	process.exitCode = 1;
+});
+//#endregion
+export {};
+
+//# sourceMappingURL=main.js.map

@@ -1,0 +1,48 @@
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+  RawServerDefault,
+} from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { IdGenerator } from '../core/id.ts';
+import type { SecretBox } from '../core/secret-box.ts';
+import type { Database } from '../storage/database.ts';
+import type { Instance } from '../storage/instance.ts';
+import type { AppDirectory } from './app-directory.ts';
+import type { Authenticator } from './authentication.ts';
+import type { Engine } from './engine.ts';
+
+export interface ServerOptions {
+  db: Database;
+  engine: Engine;
+  box: SecretBox;
+  instance: Instance;
+  ids: IdGenerator;
+  /** prom-client's. */
+  registry: { contentType: string; metrics(): Promise<string> };
+  /** The product's. */
+  version: string;
+  /** Whether an endpoint may have this URL. @throws TidingsError `invalid_url`, `address_forbidden` */
+  checkUrl: (url: string) => void;
+  /** Told of every error that a client is only told `internal` of. */
+  onError: (error: unknown, request: { method: string; path: string }) => void;
+  /** Milliseconds since 1970. */
+  now?: () => number;
+  randomBytes?: (size: number) => Buffer;
+}
+
+/** What the routes work with. */
+export interface ApiContext extends Required<ServerOptions> {
+  authenticator: Authenticator;
+  directory: AppDirectory;
+}
+
+export type ApiServer = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;

@@ -1,0 +1,108 @@
+// Endpoints as the API shows and takes them. The shapes are here; what the values may be is core/endpoint-config.ts.
+import { z } from 'zod';
+import { DISABLED_REASONS, ENDPOINT_STATES, type Endpoint, type EndpointState } from '../core/endpoint.ts';
+import { SIGNING_SCHEMES } from '../core/signature.ts';
+import type { Engine } from './engine.ts';
+import { Time, Uid } from './text.ts';
+
+const Filter = z
+  .strictObject({
+    types: z.array(z.string()).optional().describe('Event types; `*` stands for any characters. Absent = all.'),
+    channels: z.array(z.string()).optional().describe('The event has at least one of these. Absent = any.'),
+  })
+  .meta({ id: 'EndpointFilter' });
+
+const Retry = z
+  .strictObject({
+    delaysSeconds: z.array(z.number()).describe('The delay before each further attempt; [] = never retry.'),
+  })
+  .meta({ id: 'EndpointRetry' });
+
+export const EndpointSchema = z
+  .object({
+    id: z.string(),
+    uid: z.string().nullable(),
+    url: z.string(),
+    description: z.string(),
+    filter: z.object({ types: z.array(z.string()).optional(), channels: z.array(z.string()).optional() }),
+    headers: z.record(z.string(), z.string()),
+    signing: z.enum(SIGNING_SCHEMES),
+    retry: z
+      .object({ delaysSeconds: z.array(z.number()) })
+      .nullable()
+      .describe('null = the default schedule.'),
+    maxConcurrency: z.int(),
+    timeoutMs: z.int(),
+    disableAfterSeconds: z.int(),
+    state: z.enum(ENDPOINT_STATES),
+    disabledReason: z.enum(DISABLED_REASONS).nullable(),
+    pausedAt: Time.nullable(),
+    disabledAt: Time.nullable(),
+    createdAt: Time,
+    updatedAt: Time,
+  })
+  .meta({ id: 'Endpoint', description: "A URL that is sent the app's events that match its filter." });
+
+const SETTINGS = {
+  uid: Uid.nullish(),
+  description: z.string().nullish(),
+  filter: Filter.nullish(),
+  headers: z.record(z.string(), z.string()).nullish().describe('Sent with every attempt.'),
+  retry: Retry.nullish().describe('null or absent = the default schedule.'),
+  maxConcurrency: z.int().nullish().describe('The most attempts that may be open at once.'),
+  timeoutMs: z.int().nullish().describe('Total deadline of one attempt.'),
+  disableAfterSeconds: z.int().nullish().describe('Disabled after failing for so long.'),
+};
+
+export const NewEndpointSchema = z
+  .strictObject({
+    url: z.string(),
+    ...SETTINGS,
+    signing: z
+      .enum(SIGNING_SCHEMES)
+      .optional()
+      .describe('v1 = HMAC-SHA256 (default), v1a = Ed25519 (Standard Webhooks).'),
+    secret: z.string().optional().describe('Your own secret, `whsec_…` or `whsk_…`; one is made if absent.'),
+    start: z
+      .union([z.enum(['now', 'oldest']), z.strictObject({ cursor: z.string() })])
+      .optional()
+      .describe('Which events it begins with: those to come (default), all that are kept, or those after a cursor.'),
+  })
+  .meta({ id: 'NewEndpoint' });
+
+export const EndpointChangeSchema = z
+  .strictObject({ url: z.string().optional(), ...SETTINGS })
+  .meta({
+    id: 'EndpointChange',
+    description: 'What is absent stays, null is the default. Filter, headers and retry delays are replaced as a whole.',
+  });
+
+/** The state as far as this process knows: an owner elsewhere may still be pausing. */
+export function stateOf(endpoint: Endpoint, engine: Engine): EndpointState {
+  if (endpoint.disabledAt !== null) return 'disabled';
+  if (endpoint.pausedAt === null) return 'active';
+  return engine.laneStatus(endpoint.appId, endpoint.id)?.state === 'pausing' ? 'pausing' : 'paused';
+}
+
+export function renderEndpoint(endpoint: Endpoint, engine: Engine): z.infer<typeof EndpointSchema> {
+  const { config } = endpoint;
+  return {
+    id: endpoint.id,
+    uid: endpoint.uid,
+    url: config.url,
+    description: config.description,
+    filter: config.filter,
+    headers: config.headers,
+    signing: config.signing,
+    retry: config.retryDelaysSeconds === null ? null : { delaysSeconds: config.retryDelaysSeconds },
+    maxConcurrency: config.maxConcurrency,
+    timeoutMs: config.timeoutMs,
+    disableAfterSeconds: config.disableAfterSeconds,
+    state: stateOf(endpoint, engine),
+    disabledReason: endpoint.disabledReason,
+    pausedAt: endpoint.pausedAt?.toISOString() ?? null,
+    disabledAt: endpoint.disabledAt?.toISOString() ?? null,
+    createdAt: endpoint.createdAt.toISOString(),
+    updatedAt: endpoint.updatedAt.toISOString(),
+  };
+}

@@ -1,0 +1,85 @@
+// What the API needs of the engine, and all that it knows of it.
+import type { BreakerState } from '../core/breaker.ts';
+import type { Endpoint, EndpointState } from '../core/endpoint.ts';
+import type { LogEvent, NewEvent } from '../core/event.ts';
+import type { Attempt } from '../storage/attempt-listing.ts';
+
+/** A place in an app's log, from which a cursor is made. */
+export interface LogPlace {
+  position: number;
+  day: string;
+}
+
+export interface Appended extends LogPlace {
+  id: string;
+  /** The event was there already: the same Idempotency-Key, or the same own id, with the same body. */
+  duplicate: boolean;
+}
+
+export interface SuccessCount {
+  attempts: number;
+  delivered: number;
+}
+
+/** An endpoint's live state, as only the owner of its lane knows it. */
+export interface LaneStatus {
+  state: EndpointState;
+  /** In words why it is not active; null when it is. */
+  reason: string | null;
+  /** Everything up to here is delivered, unmatched, dead or waiting for a retry. */
+  settled: LogPlace;
+  lag: {
+    /** Positions beyond the cursor, matching or not. */
+    events: number;
+    /** Age of the oldest of them; 0 when there is none. */
+    seconds: number;
+  };
+  breaker: BreakerState;
+  /** How many attempts may be open at once now. */
+  window: number;
+  inFlight: number;
+  /** Attempts a second, averaged over the last ten seconds. */
+  rate: number;
+  lastAttempt: Attempt | null;
+  /** null where the process has not owned the lane for that long. */
+  success: { '1h': SuccessCount | null; '24h': SuccessCount | null };
+}
+
+export interface Engine {
+  /**
+   * Appends events to an app's log; resolves once they are committed, one result per event.
+   * @throws TidingsError `not_found`, `idempotency_conflict`, `overloaded`, `unavailable`, `unclear`
+   */
+  append(request: {
+    appId: string;
+    events: NewEvent[];
+    idempotency: { key: string; bodyHash: Buffer } | null;
+  }): Promise<Appended[]>;
+  /**
+   * Reads the log after a place (null = from the oldest event kept); `done` = the head was reached.
+   * @throws TidingsError `not_found`, `cursor_ahead`, `cursor_expired`
+   */
+  read(request: {
+    appId: string;
+    after: LogPlace | null;
+    limit: number;
+    maxBytes: number;
+    types: string[] | null;
+    channels: string[] | null;
+  }): Promise<{ events: LogEvent[]; cursor: LogPlace; done: boolean }>;
+  /** The end of the log. @throws TidingsError `not_found` */
+  head(appId: string): Promise<LogPlace>;
+  findEvent(appId: string, eventId: string): Promise<LogEvent | null>;
+  /** After a committed change of the app's endpoints or of the app: this process reloads at once. */
+  configChanged(appId: string): void;
+  /** null: this process does not own the lane. */
+  laneStatus(appId: string, endpointId: string): LaneStatus | null;
+  /** Makes one attempt now, outside the endpoint's schedule; `event` null = a test event. */
+  sendNow(request: {
+    appId: string;
+    endpoint: Endpoint;
+    event: LogEvent | null;
+    cause: 'resend' | 'test';
+  }): Promise<Attempt>;
+  ready(): Promise<{ ok: boolean; checks: Record<string, string> }>;
+}

@@ -1,0 +1,91 @@
+// The OpenAPI 3.1 document, made from the schemas of the routes.
+
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+
+interface OpenApiDocument {
+  paths?: Record<string, Record<string, { parameters?: unknown[] }>>;
+  components?: { schemas?: Record<string, unknown> };
+}
+
+const REF_PREFIX = '#/components/schemas/';
+
+/** Options of @fastify/swagger. `version` is the product's. */
+export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
+  return {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Tidings',
+        version,
+        description:
+          'An event gateway for webhooks: one durable log per app, pushed to endpoints and read by cursor. Errors are `application/problem+json`; ids and uids of other apps are answered 404 like unknown ones.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: '/' }],
+      security: [{ apiKey: [] }],
+      components: {
+        securitySchemes: {
+          apiKey: { type: 'http', scheme: 'bearer', description: 'An API key, `tdg_…`.' },
+        },
+      },
+      tags: [
+        { name: 'Apps', description: "Your customers' accounts." },
+        { name: 'Keys', description: 'API keys.' },
+        { name: 'Event types', description: 'The catalogue.' },
+        { name: 'Events', description: 'Publishing to the log and reading it.' },
+        { name: 'Endpoints', description: 'Where events are sent.' },
+        { name: 'Attempts', description: 'What was sent, and what came of it.' },
+        { name: 'Service', description: 'The process itself; without a key.' },
+      ],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: (document) => tidy(jsonSchemaTransformObject(document) as OpenApiDocument) as never,
+  };
+}
+
+// Each schema comes once as it is read (`NewAppInput`) and once as it is written (`NewApp`). Only what is referred to is kept,
+// and under the plain name where there is no second one.
+function tidy(document: OpenApiDocument): OpenApiDocument {
+  const schemas = document.components?.schemas ?? {};
+  const used = referred(document.paths, schemas);
+  const names = new Map<string, string>();
+  for (const name of used) {
+    const plain = name.endsWith('Input') ? name.slice(0, -'Input'.length) : name;
+    names.set(name, used.has(plain) ? name : plain);
+  }
+  const renamed: OpenApiDocument = JSON.parse(JSON.stringify(document), (key, value) =>
+    key === '$ref' && typeof value === 'string' && value.startsWith(REF_PREFIX)
+      ? REF_PREFIX + (names.get(value.slice(REF_PREFIX.length)) ?? value.slice(REF_PREFIX.length))
+      : value,
+  );
+  const kept = Object.entries(renamed.components?.schemas ?? {}).filter(([name]) => used.has(name));
+  if (renamed.components) {
+    renamed.components.schemas = Object.fromEntries(
+      kept
+        .map(([name, schema]): [string, unknown] => [names.get(name) ?? name, schema])
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    );
+  }
+  return renamed;
+}
+
+/** The components that the paths refer to, directly or through others. */
+function referred(paths: unknown, schemas: Record<string, unknown>): Set<string> {
+  const used = new Set<string>();
+  const queue: unknown[] = [paths];
+  for (let value = queue.pop(); value !== undefined; value = queue.pop()) {
+    if (typeof value !== 'object' || value === null) continue;
+    for (const [key, child] of Object.entries(value)) {
+      if (key !== '$ref' || typeof child !== 'string') {
+        queue.push(child);
+        continue;
+      }
+      const name = child.slice(REF_PREFIX.length);
+      if (used.has(name) || !child.startsWith(REF_PREFIX)) continue;
+      used.add(name);
+      queue.push(schemas[name]);
+    }
+  }
+  return used;
+}

@@ -1,0 +1,179 @@
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { decodeCursor } from '../../core/cursor.ts';
+import { TidingsError } from '../../core/errors.ts';
+import { EVENT_ID_PATTERN, type LogEvent } from '../../core/event.ts';
+import { checkFilter } from '../../core/filter.ts';
+import { uuidFromId } from '../../core/id.ts';
+import { listEventAttempts } from '../../storage/attempt-listing.ts';
+import { findEndpoint, noEndpoint } from '../../storage/endpoints.ts';
+import { appAccess } from '../access.ts';
+import { AttemptSchema, renderAttempt } from '../attempt-json.ts';
+import type { ApiContext, ApiServer } from '../context.ts';
+import { cursorWriter, EventSchema, renderEvent, renderEventPage } from '../event-json.ts';
+import { decodePage, encodePage, idKey, PAGE_QUERY, pageOf } from '../page.ts';
+import { invalidFields, PROBLEM_RESPONSES } from '../problem.ts';
+import { APP_PARAMS } from './apps.ts';
+
+export const MAX_READ_EVENTS = 1000;
+export const MAX_READ_BYTES = 8 * 1024 * 1024;
+
+const EVENT_PARAMS = { ...APP_PARAMS, event: z.string().describe("The event's id.") };
+
+const EventPage = z
+  .object({
+    events: z.array(EventSchema),
+    cursor: z.string().describe('Where to read on, as `after`; also when there is no event in this answer.'),
+    done: z.boolean().describe('The end of the log was reached. While it is false, read on at once.'),
+  })
+  .meta({ id: 'EventPage' });
+
+const ReadQuery = z.strictObject({
+  after: z
+    .string()
+    .max(500)
+    .optional()
+    .describe('A cursor; absent = from the oldest event kept, `now` = from the head.'),
+  limit: z.coerce.number().int().min(1).max(MAX_READ_EVENTS).default(100),
+  types: z
+    .string()
+    .max(20_000)
+    .optional()
+    .describe('Only these types, separated by commas; `*` stands for any characters.'),
+  channels: z.string().max(20_000).optional().describe('Only events with at least one of these, separated by commas.'),
+});
+
+export function eventRoutes(server: ApiServer, context: ApiContext): void {
+  const { db, engine, instance } = context;
+  const tags = ['Events'];
+
+  server.get(
+    '/v1/apps/:app/events',
+    {
+      ...appAccess(context, { permission: 'read' }),
+      schema: {
+        tags,
+        operationId: 'readEvents',
+        summary: 'Read the log',
+        description: 'Oldest first. A page may be short or empty and not the end: `done` says so.',
+        params: z.object(APP_PARAMS),
+        querystring: ReadQuery,
+        response: { 200: EventPage, ...PROBLEM_RESPONSES },
+      },
+    },
+    async (request, reply) => {
+      const { appId, query } = request;
+      const appUuid = uuidFromId('app', appId);
+      const types = splitList(query.types);
+      const channels = splitList(query.channels);
+      const errors = checkFilter({ ...(types && { types }), ...(channels && { channels }) }, '');
+      if (errors.length > 0) throw invalidFields(errors, 'query');
+      const after = query.after === 'now' ? await engine.head(appId) : readCursor(context, appUuid, query.after);
+      const page = await engine.read({ appId, after, limit: query.limit, maxBytes: MAX_READ_BYTES, types, channels });
+      return sendJson(reply, renderEventPage(page, cursorWriter(instance, appUuid)));
+    },
+  );
+
+  server.get(
+    '/v1/apps/:app/events/:event',
+    {
+      ...appAccess(context, { permission: 'read' }),
+      schema: {
+        tags,
+        operationId: 'getEvent',
+        summary: 'Get an event',
+        params: z.object(EVENT_PARAMS),
+        response: { 200: EventSchema, ...PROBLEM_RESPONSES },
+      },
+    },
+    async (request, reply) => {
+      const event = await knownEvent(context, request.appId, request.params.event);
+      return sendJson(reply, renderEvent(event, cursorWriter(instance, uuidFromId('app', request.appId))));
+    },
+  );
+
+  server.get(
+    '/v1/apps/:app/events/:event/attempts',
+    {
+      ...appAccess(context, { permission: 'read' }),
+      schema: {
+        tags,
+        operationId: 'listEventAttempts',
+        summary: "List an event's attempts",
+        description: 'Newest first, over all endpoints.',
+        params: z.object(EVENT_PARAMS),
+        querystring: z.strictObject(PAGE_QUERY),
+        response: { 200: pageOf(AttemptSchema), ...PROBLEM_RESPONSES },
+      },
+    },
+    async (request) => {
+      const { limit, page } = request.query;
+      const { position } = await knownEvent(context, request.appId, request.params.event);
+      const attemptId = decodePage(page, idKey('attempt'));
+      const before = attemptId === null ? null : { attemptId };
+      const { attempts, next } = await listEventAttempts(db, { appId: request.appId, position }, { limit, before });
+      return { data: attempts.map(renderAttempt), nextPage: next === null ? null : encodePage(next.attemptId) };
+    },
+  );
+
+  server.post(
+    '/v1/apps/:app/events/:event/resend',
+    {
+      ...appAccess(context, { permission: 'manage' }),
+      schema: {
+        tags,
+        operationId: 'resendEvent',
+        summary: 'Send an event to an endpoint once more',
+        description: 'Makes one attempt now, whatever came of the event before, and answers with it.',
+        params: z.object(EVENT_PARAMS),
+        body: z.strictObject({ endpoint: z.string().describe("The endpoint's id or uid.") }).meta({ id: 'Resend' }),
+        response: { 200: AttemptSchema, ...PROBLEM_RESPONSES },
+      },
+    },
+    async (request) => {
+      const { appId } = request;
+      const event = await knownEvent(context, appId, request.params.event);
+      const endpoint = await findEndpoint(db, appId, request.body.endpoint);
+      if (endpoint === null) throw noEndpoint(request.body.endpoint);
+      if (endpoint.pausedAt !== null || endpoint.disabledAt !== null) {
+        const state = endpoint.disabledAt !== null ? 'disabled' : 'paused';
+        throw new TidingsError(
+          'endpoint_paused',
+          `The endpoint ${request.body.endpoint} is ${state}. Resume it first.`,
+        );
+      }
+      return renderAttempt(await engine.sendNow({ appId, endpoint, event, cause: 'resend' }));
+    },
+  );
+}
+
+function splitList(list: string | undefined): string[] | null {
+  return list === undefined ? null : list.split(',');
+}
+
+function readCursor(context: ApiContext, appUuid: string, cursor: string | undefined) {
+  if (cursor === undefined) return null;
+  return placeOfCursor(context, appUuid, cursor);
+}
+
+/** The place a cursor of this app stands for. @throws TidingsError `invalid_cursor`; `cursor_ahead` for another generation's */
+export function placeOfCursor(context: ApiContext, appUuid: string, cursor: string): { position: number; day: string } {
+  const { position, day, generation } = decodeCursor(context.instance.cursorKey, appUuid, cursor);
+  if (generation !== context.instance.generation) {
+    throw new TidingsError(
+      'cursor_ahead',
+      'The cursor is from before the log was restored. Read again from where you know the events, or without a cursor.',
+    );
+  }
+  return { position, day };
+}
+
+async function knownEvent(context: ApiContext, appId: string, eventId: string): Promise<LogEvent> {
+  const event = EVENT_ID_PATTERN.test(eventId) ? await context.engine.findEvent(appId, eventId) : null;
+  if (event === null) throw new TidingsError('not_found', `There is no event ${eventId} in this app's log.`);
+  return event;
+}
+
+function sendJson(reply: FastifyReply, json: Buffer): FastifyReply {
+  return reply.header('content-type', 'application/json; charset=utf-8').send(json);
+}

@@ -1,0 +1,175 @@
+// Publishing, the one hot path of the API: no schema runs here. The body stays the Buffer it came in, is read by
+// core/publish-request.ts, and the answer is written by hand. With the app given by id nothing is looked up: the append itself
+// finds out whether the app lives.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { TidingsError } from '../../core/errors.ts';
+import { MAX_BATCH_EVENTS, type NewEvent } from '../../core/event.ts';
+import { parseId } from '../../core/id.ts';
+import { hashBody, parsePublish, parsePublishBatch } from '../../core/publish-request.ts';
+import { noApp } from '../../storage/apps.ts';
+import type { ApiContext, ApiServer } from '../context.ts';
+import type { Appended } from '../engine.ts';
+import { cursorWriter } from '../event-json.ts';
+import { readIdempotencyKey } from '../idempotency-key.ts';
+import { refuseEncoding } from '../json-body.ts';
+import { PROBLEM_RESPONSES } from '../problem.ts';
+import { APP_PARAMS } from './apps.ts';
+
+export const MAX_EVENT_BYTES = 1024 * 1024;
+export const MAX_BATCH_BYTES = 16 * 1024 * 1024;
+
+const EventInput = z
+  .strictObject({
+    type: z.string().describe('Such as `invoice.paid`: 1 to 128 of the characters A-Z a-z 0-9 _ . -'),
+    data: z.unknown().describe('Any JSON value; it is kept byte for byte.'),
+    id: z
+      .string()
+      .optional()
+      .describe('Your own id, 1 to 64 of the characters A-Z a-z 0-9 _ -; publishing it again does nothing.'),
+    time: z.iso.datetime({ offset: true }).optional().describe('When it happened; now if absent.'),
+    channels: z.array(z.string()).max(10).optional().describe('What endpoints and readers may filter by.'),
+  })
+  .meta({ id: 'NewEvent' });
+
+const BatchInput = z
+  .strictObject({ events: z.array(EventInput).min(1).max(MAX_BATCH_EVENTS) })
+  .meta({ id: 'NewEvents' });
+
+const AppendedSchema = z
+  .object({
+    id: z.string(),
+    position: z.int(),
+    cursor: z.string(),
+    duplicate: z.boolean().describe('It was published before, and this call did nothing.'),
+  })
+  .meta({ id: 'PublishedEvent' });
+
+const AppendedBatchSchema = z.object({ events: z.array(AppendedSchema) }).meta({ id: 'PublishedEvents' });
+
+const IDEMPOTENCY = 'Takes an `Idempotency-Key`, which is remembered for 24 hours.';
+
+type PublishRequest = FastifyRequest<{ Params: { app: string } }>;
+
+export async function publishRoutes(server: ApiServer, context: ApiContext): Promise<void> {
+  const { ids, now } = context;
+  // The schemas below are for the OpenAPI document only.
+  server.setValidatorCompiler(() => () => true);
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+
+  const guard = context.authenticator.guard({ permission: 'publish' });
+  const newId = (): string => ids.id('event');
+  const common = { onRequest: guard, tags: ['Events'] };
+
+  server.post(
+    '/v1/apps/:app/events',
+    {
+      onRequest: guard,
+      bodyLimit: MAX_EVENT_BYTES,
+      schema: {
+        tags: common.tags,
+        operationId: 'publishEvent',
+        summary: 'Publish an event',
+        description: `Answered once the event is stored. At most 1 MiB. ${IDEMPOTENCY}`,
+        params: z.object(APP_PARAMS),
+        body: EventInput,
+        response: { 202: AppendedSchema, ...PROBLEM_RESPONSES },
+      },
+    },
+    (request, reply) => {
+      publish(context, request as PublishRequest, reply, {
+        parse: (body) => [parsePublish(body, { newId, nowMs: now() })],
+        render: (appended, cursorOf) => renderAppended(appended[0], cursorOf),
+      });
+    },
+  );
+
+  server.post(
+    '/v1/apps/:app/events/batch',
+    {
+      onRequest: guard,
+      bodyLimit: MAX_BATCH_BYTES,
+      schema: {
+        tags: common.tags,
+        operationId: 'publishEvents',
+        summary: 'Publish up to 1,000 events',
+        description: `All or nothing, at most 16 MiB in all and 1 MiB of data each. ${IDEMPOTENCY}`,
+        params: z.object(APP_PARAMS),
+        body: BatchInput,
+        response: { 202: AppendedBatchSchema, ...PROBLEM_RESPONSES },
+      },
+    },
+    (request, reply) => {
+      publish(context, request as PublishRequest, reply, {
+        parse: (body) => checkSizes(parsePublishBatch(body, { newId, nowMs: now() })),
+        render: (appended, cursorOf) =>
+          `{"events":[${appended.map((one) => renderAppended(one, cursorOf)).join(',')}]}`,
+      });
+    },
+  );
+}
+
+interface PublishCall {
+  parse(body: Buffer): NewEvent[];
+  render(appended: Appended[], cursorOf: (place: { position: number; day: string }) => string): string;
+}
+
+function publish(context: ApiContext, request: PublishRequest, reply: FastifyReply, call: PublishCall): void {
+  try {
+    const appId = context.directory.claimed(request.params.app, request.principal);
+    if (typeof appId === 'string') append(context, request, reply, call, appId);
+    else
+      appId.then(
+        (id) => append(context, request, reply, call, id),
+        (error) => reply.send(error),
+      );
+  } catch (error) {
+    reply.send(error);
+  }
+}
+
+function append(
+  context: ApiContext,
+  request: PublishRequest,
+  reply: FastifyReply,
+  call: PublishCall,
+  appId: string,
+): void {
+  const body = request.body as Buffer;
+  let idempotency: { key: string; bodyHash: Buffer } | null = null;
+  let events: NewEvent[];
+  try {
+    refuseEncoding(request.headers['content-encoding']);
+    events = call.parse(body ?? Buffer.alloc(0));
+    const key = readIdempotencyKey(request);
+    if (key !== null) idempotency = { key, bodyHash: hashBody(body) };
+  } catch (error) {
+    reply.send(error);
+    return;
+  }
+  context.engine.append({ appId, events, idempotency }).then(
+    (appended) => {
+      const cursorOf = cursorWriter(context.instance, parseId('app', appId) as string);
+      reply.code(202).header('content-type', 'application/json; charset=utf-8').send(call.render(appended, cursorOf));
+    },
+    (error) => {
+      const gone = error instanceof TidingsError && error.code === 'not_found';
+      reply.send(gone ? noApp(request.params.app) : error);
+    },
+  );
+}
+
+function checkSizes(events: NewEvent[]): NewEvent[] {
+  const at = events.findIndex((event) => event.data.length > MAX_EVENT_BYTES);
+  if (at < 0) return events;
+  const message = `The data has ${events[at].data.length} bytes; 1 MiB (${MAX_EVENT_BYTES}) is the most.`;
+  throw new TidingsError('payload_too_large', `The event at /events/${at} is too large. ${message}`, {
+    errors: [{ path: `/events/${at}/data`, message }],
+  });
+}
+
+function renderAppended(appended: Appended, cursorOf: (place: { position: number; day: string }) => string): string {
+  const { id, position, duplicate } = appended;
+  return `{"id":"${id}","position":${position},"cursor":"${cursorOf(appended)}","duplicate":${duplicate}}`;
+}

@@ -1,0 +1,134 @@
+// Puts the HTTP server together. It listens to nothing: whoever builds it does.
+import { randomBytes as systemRandomBytes } from 'node:crypto';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { TidingsError } from '../core/errors.ts';
+import { AppDirectory } from './app-directory.ts';
+import { Authenticator } from './authentication.ts';
+import type { ApiContext, ServerOptions } from './context.ts';
+import { MAX_BODY_BYTES, parseJsonBodies } from './json-body.ts';
+import { openApiOptions } from './openapi.ts';
+import { errorHandler, PROBLEM_TYPE, pathOf, renderProblem, sendProblem } from './problem.ts';
+import { RouteTable } from './route-table.ts';
+import { appRoutes } from './routes/apps.ts';
+import { attemptRoutes } from './routes/attempts.ts';
+import { endpointLifecycleRoutes } from './routes/endpoint-lifecycle.ts';
+import { endpointRoutes } from './routes/endpoints.ts';
+import { eventTypeRoutes } from './routes/event-types.ts';
+import { eventRoutes } from './routes/events.ts';
+import { keyRoutes } from './routes/keys.ts';
+import { publishRoutes } from './routes/publish.ts';
+import { serviceRoutes } from './routes/service.ts';
+
+export type { ServerOptions } from './context.ts';
+
+/** A request that is still being sent after this long is ended. */
+const REQUEST_TIMEOUT_MS = 60_000;
+/** Longer than proxies keep theirs (60 s is common), so that they and not we end an idle connection. */
+const KEEP_ALIVE_MS = 75_000;
+// The longest path parameters are event types and uids, percent-encoded.
+const MAX_PARAM_CHARS = 512;
+
+/** Builds the server with all routes, ready for `listen` or `inject`. */
+export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
+  const { db, onError, version, now = Date.now, randomBytes = systemRandomBytes } = options;
+  const context: ApiContext = {
+    ...options,
+    now,
+    randomBytes,
+    authenticator: new Authenticator({ db, now }),
+    directory: new AppDirectory({ db }),
+  };
+  const app = Fastify({
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: 'idle',
+    // While closing, what still comes in on open connections is answered like anything else, and the connection ends.
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: MAX_PARAM_CHARS },
+    frameworkErrors: (error, request, reply) => errorHandler(onError)(error, request, reply),
+    clientErrorHandler(_error, socket) {
+      if (socket.destroyed || !socket.writable) return;
+      const body = renderProblem(new TidingsError('invalid_request', 'The request is not valid HTTP.'));
+      socket.end(
+        `HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      );
+    },
+  });
+  const routes = new RouteTable();
+  app.addHook('onRoute', (route) => routes.add(route.method, route.url));
+  app.decorateRequest('principal');
+  app.decorateRequest('appId', '');
+  app.setErrorHandler(errorHandler(onError));
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = routes.methodsOf(pathOf(request.url));
+    if (allowed.length === 0) {
+      sendProblem(
+        reply,
+        new TidingsError('not_found', `There is nothing at ${pathOf(request.url)}. /docs lists all calls.`),
+      );
+      return;
+    }
+    reply.header('allow', allowed.join(', '));
+    sendProblem(
+      reply,
+      new TidingsError('method_not_allowed', `${request.method} is not possible here; ${allowed.join(', ')} is.`),
+    );
+  });
+  await app.register(swagger, openApiOptions(version));
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    transformStaticCSP: localOnly,
+    uiConfig: { deepLinking: true },
+  });
+  const server = app.withTypeProvider<ZodTypeProvider>();
+  server.setValidatorCompiler(validatorCompiler);
+  server.setSerializerCompiler(serializerCompiler);
+  parseJsonBodies(app);
+  await server.register(async (scope) => publishRoutes(scope.withTypeProvider<ZodTypeProvider>(), context));
+  for (const add of [
+    appRoutes,
+    keyRoutes,
+    eventTypeRoutes,
+    eventRoutes,
+    endpointRoutes,
+    endpointLifecycleRoutes,
+    attemptRoutes,
+    serviceRoutes,
+  ]) {
+    add(server, context);
+  }
+  await app.ready();
+  return app;
+}
+
+/** The reference is served from local files only; and over plain HTTP too, so nothing is to be upgraded. */
+function localOnly(policy: string): string {
+  return policy
+    .replaceAll(/ (?:https:|validator\.swagger\.io)(?=[ ;])/g, '')
+    .replace(/ *upgrade-insecure-requests;/, '');
+}
+
+/** The OpenAPI document of this version's API. It needs no database: nothing is asked of the parts it is built with. */
+export async function buildOpenApi(version: string): Promise<object> {
+  const nothing = {} as never;
+  const app = await buildServer({
+    db: nothing,
+    engine: nothing,
+    box: nothing,
+    instance: nothing,
+    ids: nothing,
+    registry: nothing,
+    checkUrl: () => undefined,
+    onError: () => undefined,
+    version,
+  });
+  const document = app.swagger();
+  await app.close();
+  return document;
+}

@@ -1,0 +1,285 @@
+// The options, once: what the command line's help, the start-up print and docs/reference/config.md say comes from this
+// table, and nothing else reads the environment. A value is taken from the flag, else the variable, else the default.
+import { isIP } from 'node:net';
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** What an option's text becomes. */
+interface Kinds {
+  text: string;
+  secret: string;
+  integer: number;
+  bytes: number;
+  switch: boolean;
+  cidrs: string[];
+  logLevel: LogLevel;
+}
+
+interface OptionRow {
+  key: string;
+  /** The environment variable. */
+  env: string;
+  /** As commander takes it. Secrets have none: a command line is seen by every user of the machine. */
+  flag: string | null;
+  kind: keyof Kinds;
+  /** Null = not set. */
+  default: Kinds[keyof Kinds] | null;
+  unit: string | null;
+  /** Inclusive; for numbers. */
+  range?: readonly [least: number, most: number];
+  doc: string;
+}
+
+export const OPTIONS = [
+  {
+    key: 'port',
+    env: 'TIDINGS_PORT',
+    flag: '--port <number>',
+    kind: 'integer',
+    default: 8420,
+    unit: null,
+    range: [0, 65_535],
+    doc: 'TCP port of the HTTP API. 0 takes a free one, which the start-up print names.',
+  },
+  {
+    key: 'host',
+    env: 'TIDINGS_HOST',
+    flag: '--host <address>',
+    kind: 'text',
+    default: '127.0.0.1',
+    unit: null,
+    doc: 'Address to listen on. The default is reached from this machine only; 0.0.0.0 or :: opens the API to the network, so put TLS in front of it.',
+  },
+  {
+    key: 'dataFolder',
+    env: 'TIDINGS_DATA',
+    flag: '--data <folder>',
+    kind: 'text',
+    default: './.tidings',
+    unit: null,
+    doc: 'Folder of the embedded Postgres server, its master key and the admin key of `tidings dev`. Everything that is stored is in it: back it up whole.',
+  },
+  {
+    key: 'databaseUrl',
+    env: 'DATABASE_URL',
+    flag: null,
+    kind: 'secret',
+    default: null,
+    unit: null,
+    doc: 'A Postgres database (15 or later), as postgres://user:password@host:5432/name. Not set: the embedded server in the data folder.',
+  },
+  {
+    key: 'masterKey',
+    env: 'TIDINGS_MASTER_KEY',
+    flag: null,
+    kind: 'secret',
+    default: null,
+    unit: null,
+    doc: 'The key that seals secrets at rest: 32 bytes in base64, as `openssl rand -base64 32` prints. Must be given with DATABASE_URL; for the embedded server it is made at the first start and kept in master.key in the data folder. Without it the stored secrets are lost.',
+  },
+  {
+    key: 'allowHttp',
+    env: 'TIDINGS_ALLOW_HTTP',
+    flag: '--allow-http',
+    kind: 'switch',
+    default: false,
+    unit: null,
+    doc: 'Allow endpoint URLs with plain http. Bodies and signatures then cross the network in the clear: for development and private networks.',
+  },
+  {
+    key: 'allowPrivate',
+    env: 'TIDINGS_ALLOW_PRIVATE',
+    flag: '--allow-private <cidr...>',
+    kind: 'cidrs',
+    default: [],
+    unit: null,
+    doc: 'Address ranges that endpoints may lead to although they are not public, such as 127.0.0.0/8; several are separated by commas. Whoever may create endpoints can reach what is in them: keep them narrow.',
+  },
+  {
+    key: 'logLevel',
+    env: 'TIDINGS_LOG_LEVEL',
+    flag: '--log-level <level>',
+    kind: 'logLevel',
+    default: 'info',
+    unit: null,
+    doc: `Least level that is logged, of ${LOG_LEVELS.join(', ')}. Logs go to standard error. debug adds stack traces to errors and costs throughput.`,
+  },
+  {
+    key: 'json',
+    env: 'TIDINGS_JSON',
+    flag: '--json',
+    kind: 'switch',
+    default: false,
+    unit: null,
+    doc: 'Print for programs: one line of JSON on standard output in place of text.',
+  },
+  {
+    key: 'drainSeconds',
+    env: 'TIDINGS_DRAIN_SECONDS',
+    flag: '--drain-seconds <number>',
+    kind: 'integer',
+    default: 10,
+    unit: 'seconds',
+    range: [0, 3600],
+    doc: 'How long a stopping server lets open requests and attempts finish. More loses fewer attempts that are under way (they are made again at the next start), less stops sooner.',
+  },
+  {
+    key: 'writerQueueBytes',
+    env: 'TIDINGS_WRITER_QUEUE_BYTES',
+    flag: '--writer-queue-bytes <size>',
+    kind: 'bytes',
+    default: 32 * 1024 * 1024,
+    unit: 'bytes',
+    range: [1024 * 1024, 4 * 1024 ** 3],
+    doc: 'Bytes of events that may wait for their commit; beyond it publishers get 503 with Retry-After. More rides out longer stalls of the database and takes that much memory.',
+  },
+  {
+    key: 'eventCacheBytes',
+    env: 'TIDINGS_EVENT_CACHE_BYTES',
+    flag: '--event-cache-bytes <size>',
+    kind: 'bytes',
+    default: 32 * 1024 * 1024,
+    unit: 'bytes',
+    range: [1024 * 1024, 16 * 1024 ** 3],
+    doc: 'Bytes of recent events kept in memory for lanes and readers. More saves reads of the database where endpoints lag behind, and takes that much memory.',
+  },
+] as const satisfies readonly OptionRow[];
+
+type Option = (typeof OPTIONS)[number];
+export type OptionKey = Option['key'];
+type ValueOf<O extends Option> = O['default'] extends null ? Kinds[O['kind']] | null : Kinds[O['kind']];
+
+/** The value of every option. */
+export type Config = { [O in Option as O['key']]: ValueOf<O> };
+
+/** Where the texts come from: flags by option key, as commander parsed them, and variables by name. */
+export interface ConfigInput {
+  flags?: Partial<Record<OptionKey, string | boolean | string[]>>;
+  env?: Record<string, string | undefined>;
+}
+
+export interface ConfigValue {
+  option: Option;
+  value: Config[OptionKey];
+  source: 'flag' | 'env' | 'default';
+}
+
+/** A value that cannot be used; the message names the option, what is wrong with it, and what to do. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** The option of a key, with the general type of a row. */
+export function optionOf(key: OptionKey): OptionRow & Option {
+  return OPTIONS.find((option) => option.key === key) as OptionRow & Option;
+}
+
+/** Every value with its source, in the table's order. @throws ConfigError naming the first value that cannot be used. */
+export function resolveConfig({ flags = {}, env = process.env }: ConfigInput = {}): ConfigValue[] {
+  return OPTIONS.map((option: Option) => {
+    const flag = flags[option.key];
+    if (flag !== undefined) {
+      return { option, value: parse(option, flag, option.flag?.split(' ')[0] ?? option.key), source: 'flag' };
+    }
+    const variable = env[option.env];
+    if (variable === undefined || variable === '' || isServiceLink(variable)) {
+      return { option, value: option.default as Config[OptionKey], source: 'default' };
+    }
+    return { option, value: parse(option, variable, option.env), source: 'env' };
+  });
+}
+
+/** The configuration, checked as a whole. @throws ConfigError */
+export function loadConfig(input: ConfigInput = {}): Config {
+  const config = Object.fromEntries(
+    resolveConfig(input).map(({ option, value }) => [option.key, value]),
+  ) as unknown as Config;
+  if (config.databaseUrl !== null && config.masterKey === null) {
+    throw new ConfigError(
+      'TIDINGS_MASTER_KEY is missing: with DATABASE_URL the key that seals secrets must be given. Make one with `openssl rand -base64 32` and keep it with your backups.',
+    );
+  }
+  return config;
+}
+
+/** A value as text, for print and documents. Secrets are not shown. */
+export function formatValue(option: OptionRow, value: Config[OptionKey]): string {
+  if (value === null || (Array.isArray(value) && value.length === 0)) return 'none';
+  if (option.kind === 'secret') return 'given';
+  if (option.kind === 'switch') return value ? 'on' : 'off';
+  if (option.kind === 'bytes') return formatBytes(value as number);
+  const text = Array.isArray(value) ? value.join(',') : String(value);
+  return option.unit === null ? text : `${text} ${option.unit}`;
+}
+
+function formatBytes(bytes: number): string {
+  for (const [unit, size] of [...SIZES].reverse()) {
+    if (bytes >= size && bytes % size === 0) return `${bytes / size} ${unit}`;
+  }
+  return `${bytes} bytes`;
+}
+
+const SIZES = [
+  ['KiB', 1024],
+  ['MiB', 1024 ** 2],
+  ['GiB', 1024 ** 3],
+] as const;
+
+// Beside a Service named "tidings" Kubernetes sets TIDINGS_PORT=tcp://10.0.0.1:8420 in every pod. That is not ours.
+function isServiceLink(text: string): boolean {
+  return text.startsWith('tcp://');
+}
+
+function parse(option: OptionRow, input: string | boolean | string[], name: string): Config[OptionKey] {
+  const text = Array.isArray(input) ? input.join(',') : String(input).trim();
+  const refuse = (wrong: string, doing: string): never => {
+    const shown = option.kind === 'secret' ? '' : ` is "${text}",`;
+    throw new ConfigError(`${name}${shown} ${wrong}. ${doing}.`);
+  };
+  switch (option.kind) {
+    case 'switch':
+      if (/^(true|1|on|yes)$/i.test(text)) return true;
+      if (/^(false|0|off|no)$/i.test(text)) return false;
+      return refuse('which is neither true nor false', 'Give true or false');
+    case 'integer':
+    case 'bytes': {
+      const [least, most] = option.range ?? [0, Number.MAX_SAFE_INTEGER];
+      const number = option.kind === 'bytes' ? parseBytes(text) : /^\d+$/.test(text) ? Number(text) : Number.NaN;
+      if (number >= least && number <= most) return number;
+      const size = option.kind === 'bytes' ? 'a size, such as 64MiB,' : 'a whole number';
+      return refuse('which cannot be used', `Give ${size} from ${least} to ${most}`);
+    }
+    case 'cidrs': {
+      const ranges = text.split(/[\s,]+/).filter((range) => range !== '');
+      const bad = ranges.find((range) => !isCidr(range));
+      if (bad === undefined) return ranges;
+      return refuse(`and "${bad}" is not an address range`, 'Give ranges as 10.0.0.0/8 or fd00::/8');
+    }
+    case 'logLevel':
+      if ((LOG_LEVELS as readonly string[]).includes(text)) return text as LogLevel;
+      return refuse('which is no log level', `Give one of ${LOG_LEVELS.join(', ')}`);
+    case 'secret':
+      if (option.key === 'databaseUrl' && !/^postgres(ql)?:\/\/./.test(text)) {
+        return refuse('is not the address of a Postgres database', 'Give postgres://user:password@host:5432/name');
+      }
+      if (option.key === 'masterKey' && Buffer.from(text, 'base64').length !== 32) {
+        return refuse('is not 32 bytes in base64', 'Make one with `openssl rand -base64 32`');
+      }
+      return text;
+    case 'text':
+      return text === '' ? refuse('which is empty', 'Give a value or leave it out') : text;
+  }
+}
+
+function parseBytes(text: string): number {
+  const [, digits, unit] = /^(\d+)\s*(KiB|MiB|GiB)?$/.exec(text) ?? [];
+  if (digits === undefined) return Number.NaN;
+  return Number(digits) * (SIZES.find(([name]) => name === unit)?.[1] ?? 1);
+}
+
+function isCidr(range: string): boolean {
+  const [, address, bits] = /^([^/]+)\/(\d{1,3})$/.exec(range) ?? [];
+  const version = address === undefined ? 0 : isIP(address);
+  return version !== 0 && Number(bits) <= (version === 4 ? 32 : 128);
+}

@@ -1,0 +1,171 @@
+// The engine as the API sees it: writer, log and lanes of this process behind one interface.
+import type { Appended, Engine, LaneStatus } from '../api/engine.ts';
+import { TidingsError } from '../core/errors.ts';
+import type { LogEvent } from '../core/event.ts';
+import { type IdGenerator, idFromUuid } from '../core/id.ts';
+import type { SecretBox } from '../core/secret-box.ts';
+import type { EventCache } from '../log/event-cache.ts';
+import type { Tail } from '../log/tail.ts';
+import type { AppendRequest, Writer } from '../log/writer.ts';
+import { readLog } from '../pull/read-log.ts';
+import type { AddressRules } from '../push/address-guard.ts';
+import type { Dispatcher } from '../push/dispatcher.ts';
+import type { Lane } from '../push/lane.ts';
+import { loadEndpoint } from '../push/loaded-endpoint.ts';
+import type { Ownership } from '../push/ownership.ts';
+import { sendNow } from '../push/send-now.ts';
+import type { Sender } from '../push/sender.ts';
+import type { Attempt } from '../storage/attempt-listing.ts';
+import type { Database } from '../storage/database.ts';
+import { loadSecrets } from '../storage/endpoint-secrets.ts';
+import { findEvent } from '../storage/events.ts';
+import type { AttemptRow } from '../storage/flush.ts';
+import { type Head, readHead } from '../storage/heads.ts';
+
+const HOUR_MS = 3_600_000;
+
+export interface LocalEngineParts {
+  db: Database;
+  box: SecretBox;
+  rules: AddressRules;
+  ids: IdGenerator;
+  cache: EventCache;
+  tail: Tail;
+  writer: Writer;
+  dispatcher: Dispatcher;
+  ownership: Ownership;
+  sender: Sender;
+  version: string;
+}
+
+export class LocalEngine implements Engine {
+  readonly #parts: LocalEngineParts;
+
+  constructor(parts: LocalEngineParts) {
+    this.#parts = parts;
+  }
+
+  append(request: AppendRequest): Promise<Appended[]> {
+    return this.#parts.writer.append(request);
+  }
+
+  async read(request: Parameters<Engine['read']>[0]): ReturnType<Engine['read']> {
+    return readLog(this.#parts, request, await this.#head(request.appId));
+  }
+
+  async head(appId: string): Promise<Head> {
+    return this.#head(appId);
+  }
+
+  async #head(appId: string): Promise<Head> {
+    const head = await readHead(this.#parts.db, appId);
+    if (!head) throw new TidingsError('not_found', `There is no app ${appId}.`);
+    return head;
+  }
+
+  findEvent(appId: string, eventId: string): Promise<LogEvent | null> {
+    return findEvent(this.#parts.db, appId, eventId);
+  }
+
+  configChanged(appId: string): void {
+    this.#parts.dispatcher.configChanged(appId);
+  }
+
+  laneStatus(appId: string, endpointId: string): LaneStatus | null {
+    const lane = this.#parts.dispatcher.lane(appId, endpointId);
+    return lane ? this.#statusOf(lane) : null;
+  }
+
+  #statusOf(lane: Lane): LaneStatus {
+    const now = Date.now();
+    const { settled, meter, lastAttempt } = lane;
+    const head = this.#parts.tail.head(lane.appId)?.position ?? settled.position;
+    const pending = Math.max(0, head - settled.position);
+    const oldest = lane.oldestOpen;
+    const ownedMs = now - lane.ownedSinceMs;
+    const none = { attempts: 0, delivered: 0 };
+    return {
+      state: lane.state,
+      reason: reasonOf(lane, now),
+      settled,
+      lag: { events: pending, seconds: pending > 0 && oldest ? Math.max(0, (now - oldest.appendedMs) / 1000) : 0 },
+      breaker: lane.breaker.snapshot.state,
+      window: lane.window.size,
+      inFlight: lane.inFlight,
+      rate: meter?.perSecond(now) ?? 0,
+      lastAttempt: lastAttempt ? toAttempt(lane.appId, lane.endpoint.id, lastAttempt) : null,
+      success: {
+        '1h': ownedMs < HOUR_MS && !meter ? null : (meter?.lastHour(now) ?? none),
+        '24h': ownedMs < 24 * HOUR_MS && !meter ? null : (meter?.lastDay(now) ?? none),
+      },
+    };
+  }
+
+  async sendNow(request: Parameters<Engine['sendNow']>[0]): Promise<Attempt> {
+    const { appId, endpoint, cause } = request;
+    const { db, box, rules, ids, sender, dispatcher, version, ownership } = this.#parts;
+    if (ownership.slotCount === 0) {
+      throw new TidingsError('unavailable', 'This process does not send at the moment. Try again in a few seconds.');
+    }
+    const loaded = loadEndpoint({ ...endpoint, versions: [] }, await loadSecrets(db, box, appId, endpoint.id), rules);
+    const event = request.event ?? testEvent(ids.id('event'));
+    const earlier = request.event ? 1 : 0;
+    const attempt = await sendNow(
+      { sender, newAttempt: () => dispatcher.newAttempt(), flush: (item) => dispatcher.flusher.add(item), version },
+      { appId, endpoint: loaded, event, cause, attempt: earlier + 1 },
+    );
+    if (cause === 'resend' && attempt.outcome === 'delivered') {
+      dispatcher.lane(appId, endpoint.id)?.cancelRetry(event.position);
+    }
+    return toAttempt(appId, endpoint.id, attempt);
+  }
+
+  async ready(): Promise<{ ok: boolean; checks: Record<string, string> }> {
+    const checks: Record<string, string> = {};
+    try {
+      await this.#parts.db.query({ name: 'ready', text: 'SELECT 1' });
+      checks.database = 'ok';
+    } catch {
+      checks.database = 'cannot be reached';
+    }
+    return { ok: Object.values(checks).every((check) => check === 'ok'), checks };
+  }
+}
+
+function reasonOf(lane: Lane, nowMs: number): string | null {
+  if (lane.state === 'disabled') return 'The endpoint is disabled. Resume it to send again.';
+  if (lane.state === 'paused' || lane.state === 'pausing') return 'The endpoint was paused.';
+  if (lane.breaker.isOpen) return 'The endpoint cannot be reached; single probes find out when it is back.';
+  if (lane.throttledUntilMs > nowMs)
+    return `The endpoint asked to wait until ${new Date(lane.throttledUntilMs).toISOString()}.`;
+  if (lane.blocked) return 'Too many events wait for a retry; new ones wait in the log.';
+  return null;
+}
+
+function testEvent(id: string): Pick<LogEvent, 'id' | 'type' | 'timeMs' | 'data' | 'position'> {
+  const data = Buffer.from('{"text":"This is a test event from Tidings."}');
+  return { id, type: 'tidings.test', timeMs: Date.now(), position: 0, data };
+}
+
+function toAttempt(appId: string, endpointId: string, row: AttemptRow): Attempt {
+  const { dnsUs, connectUs, tlsUs, firstByteUs, totalUs } = row;
+  return {
+    id: idFromUuid('attempt', row.attemptUuid),
+    appId,
+    endpointId,
+    eventId: row.eventId,
+    position: row.position,
+    cause: row.cause,
+    attempt: row.attempt,
+    outcome: row.outcome,
+    reason: row.reason,
+    status: row.status,
+    startedAt: new Date(row.startedMs),
+    timings: { dnsUs, connectUs, tlsUs, firstByteUs, totalUs },
+    dead: row.dead,
+    remoteAddress: row.remoteAddress,
+    responseHead: row.responseHead,
+    responseBody: row.responseBody,
+    error: row.error,
+  };
+}

@@ -1,0 +1,76 @@
+// The housekeeping of one process, all of it safe to be done by several at once: partitions ahead, expired idempotency keys, erasures.
+import type { Database } from '../storage/database.ts';
+import { dueErasures, sweepErasure } from '../storage/erasures.ts';
+import { deleteExpiredKeys } from '../storage/idempotency-keys.ts';
+import { ensurePartitions } from '../storage/partitions.ts';
+
+export interface MaintenanceOptions {
+  partitionsEveryMs: number;
+  keysEveryMs: number;
+  erasuresEveryMs: number;
+  /** A second sweep follows so long after the first: longer than a lease. */
+  secondSweepAfterSeconds: number;
+}
+
+export const MAINTENANCE_DEFAULTS: MaintenanceOptions = {
+  partitionsEveryMs: 3_600_000,
+  keysEveryMs: 60_000,
+  erasuresEveryMs: 5000,
+  secondSweepAfterSeconds: 15,
+};
+
+export class Maintenance {
+  readonly #db: Database;
+  readonly #options: MaintenanceOptions;
+  readonly #onError: (error: unknown) => void;
+  #timers: NodeJS.Timeout[] = [];
+  readonly #underWay = new Set<Promise<void>>();
+  #stopped = true;
+
+  constructor(parts: { db: Database; onError: (error: unknown) => void; options?: Partial<MaintenanceOptions> }) {
+    this.#db = parts.db;
+    this.#onError = parts.onError;
+    this.#options = { ...MAINTENANCE_DEFAULTS, ...parts.options };
+  }
+
+  /** Makes the partitions of the next days, without which nothing can be appended, then works in the background. */
+  async start(): Promise<void> {
+    this.#stopped = false;
+    await ensurePartitions(this.#db, { daysAhead: 7 });
+    this.#every(this.#options.partitionsEveryMs, async () => void (await ensurePartitions(this.#db, { daysAhead: 7 })));
+    this.#every(this.#options.keysEveryMs, async () => {
+      while (!this.#stopped && (await deleteExpiredKeys(this.#db)) > 0);
+    });
+    this.#every(this.#options.erasuresEveryMs, () => this.#erase());
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#timers = [];
+    await Promise.all(this.#underWay);
+  }
+
+  #every(periodMs: number, work: () => Promise<void>): void {
+    let running = false;
+    const turn = (): void => {
+      if (running || this.#stopped) return;
+      running = true;
+      const done: Promise<void> = work()
+        .catch(this.#onError)
+        .finally(() => {
+          running = false;
+          this.#underWay.delete(done);
+        });
+      this.#underWay.add(done);
+    };
+    this.#timers.push(setInterval(turn, periodMs).unref());
+  }
+
+  async #erase(): Promise<void> {
+    for (const erasure of await dueErasures(this.#db, this.#options.secondSweepAfterSeconds)) {
+      if (this.#stopped) return;
+      await sweepErasure(this.#db, erasure, async () => !this.#stopped);
+    }
+  }
+}

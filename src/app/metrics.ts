@@ -1,0 +1,33 @@
+// What /metrics shows. Never a label by app or endpoint: their number has no bound.
+import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import type { EventCache } from '../log/event-cache.ts';
+import type { Writer } from '../log/writer.ts';
+import type { Dispatcher } from '../push/dispatcher.ts';
+import type { Ownership } from '../push/ownership.ts';
+
+export interface Measured {
+  writer: Writer;
+  dispatcher: Dispatcher;
+  cache: EventCache;
+  ownership: Ownership;
+}
+
+export function measure(registry: Registry, parts: Measured): void {
+  collectDefaultMetrics({ register: registry });
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge('tidings_writer_queued_bytes', 'Bytes of events that wait for their commit.', () => parts.writer.queuedBytes);
+  gauge('tidings_open_attempts', 'Attempts sent and not yet committed.', () => parts.dispatcher.open);
+  gauge('tidings_flush_waiting', 'Outcomes that wait for a flush.', () => parts.dispatcher.flusher.waiting);
+  gauge('tidings_lanes', 'Lanes in memory.', () => parts.dispatcher.laneCount);
+  gauge('tidings_event_cache_bytes', 'Bytes of recent events in memory.', () => parts.cache.bytes);
+  gauge('tidings_slots', 'Slots that this process owns, of 256.', () => parts.ownership.slotCount);
+}

@@ -1,0 +1,252 @@
+// From what the API receives for an endpoint to an EndpointConfig. Every limit of an endpoint is here and nowhere else;
+// whether a URL's scheme and address are allowed is the address guard's to say.
+import {
+  DEFAULT_DISABLE_AFTER_SECONDS,
+  DEFAULT_MAX_CONCURRENCY,
+  DEFAULT_TIMEOUT_MS,
+  type EndpointConfig,
+  type EndpointFilter,
+} from './endpoint.ts';
+import type { FieldError } from './errors.ts';
+import { checkFilter } from './filter.ts';
+import { looksLikeId } from './id.ts';
+import { checkRetryDelays } from './retry-policy.ts';
+import { SIGNING_SCHEMES } from './signature.ts';
+
+export const ENDPOINT_LIMITS = {
+  urlLength: 2048,
+  descriptionLength: 500,
+  headers: 32,
+  /** All headers together as they are sent, `name: value` and line end. */
+  headerBytes: 8192,
+  timeoutMs: { min: 1000, max: 60_000 },
+  maxConcurrency: { min: 1, max: 1024 },
+  disableAfterSeconds: { min: 60, max: 30 * 24 * 3600 },
+} as const;
+
+export const UID_PATTERN = /^[A-Za-z0-9._-]{1,128}$/;
+
+// What Tidings sets itself, and what belongs to the connection rather than to the request (RFC 9110, section 7.6.1).
+const RESERVED_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'traceparent',
+  'tracestate',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'user-agent',
+]);
+const RESERVED_PREFIXES = ['webhook-', 'tidings-', 'proxy-'] as const;
+// RFC 9110, sections 5.6.2 and 5.5, the latter without the control characters of obs-text.
+const HEADER_NAME_PATTERN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const HEADER_VALUE_PATTERN = /^[\t\x20-\x7e\xa0-\xff]*$/;
+
+/** As received. Absent = as it was, or the default for a new endpoint; null = the default. */
+export interface EndpointInput {
+  url?: string | null;
+  description?: string | null;
+  filter?: EndpointFilter | null;
+  headers?: Record<string, string> | null;
+  signing?: EndpointConfig['signing'] | null;
+  retry?: { delaysSeconds?: number[] | null } | null;
+  maxConcurrency?: number | null;
+  timeoutMs?: number | null;
+  disableAfterSeconds?: number | null;
+}
+
+export type EndpointConfigResult = { ok: true; config: EndpointConfig } | { ok: false; errors: FieldError[] };
+
+const DEFAULTS: Omit<EndpointConfig, 'url'> = {
+  description: '',
+  filter: {},
+  headers: {},
+  signing: 'v1',
+  retryDelaysSeconds: null,
+  maxConcurrency: DEFAULT_MAX_CONCURRENCY,
+  timeoutMs: DEFAULT_TIMEOUT_MS,
+  disableAfterSeconds: DEFAULT_DISABLE_AFTER_SECONDS,
+};
+
+/** The configuration of a new endpoint. */
+export function createEndpointConfig(input: EndpointInput): EndpointConfigResult {
+  return mergeEndpointConfig({ url: '', ...DEFAULTS }, { ...input, url: input.url ?? null });
+}
+
+/** A configuration changed by a PATCH. Filter, headers and retry delays are replaced whole, never merged within. */
+export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInput): EndpointConfigResult {
+  const errors: FieldError[] = [];
+
+  /** Takes one field over: checked where it was given, else as it is or by default. */
+  function field<T>(given: T | null | undefined, kept: T, byDefault: T, check: (value: T) => FieldError[]): T {
+    if (given === undefined) return kept;
+    if (given === null) return byDefault;
+    errors.push(...check(given));
+    return given;
+  }
+  function wholeNumber(name: 'maxConcurrency' | 'timeoutMs' | 'disableAfterSeconds'): number {
+    return field(input[name], current[name], DEFAULTS[name], (value) => checkWholeNumber(name, value));
+  }
+
+  if (input.url === null) errors.push({ path: '/url', message: 'An endpoint needs a URL.' });
+  const filter = field(input.filter, current.filter, DEFAULTS.filter, checkFilter);
+  const headers = field(input.headers, current.headers, DEFAULTS.headers, checkHeaders);
+  const config: EndpointConfig = {
+    url: field(input.url, current.url, '', checkUrl),
+    description: field(input.description, current.description, DEFAULTS.description, checkDescription),
+    filter,
+    headers,
+    signing: field(input.signing, current.signing, DEFAULTS.signing, checkSigning),
+    retryDelaysSeconds: field<number[] | null>(
+      input.retry === null ? null : input.retry?.delaysSeconds,
+      current.retryDelaysSeconds,
+      DEFAULTS.retryDelaysSeconds,
+      checkRetryDelays,
+    ),
+    maxConcurrency: wholeNumber('maxConcurrency'),
+    timeoutMs: wholeNumber('timeoutMs'),
+    disableAfterSeconds: wholeNumber('disableAfterSeconds'),
+  };
+  if (errors.length > 0) return { ok: false, errors };
+  return { ok: true, config: { ...config, headers: normaliseHeaders(headers), filter: normaliseFilter(filter) } };
+}
+
+/** What is wrong with a caller's own name for an app, endpoint or source. */
+export function checkUid(uid: unknown, path = '/uid'): FieldError[] {
+  if (typeof uid !== 'string' || !UID_PATTERN.test(uid)) {
+    return [{ path, message: 'A uid is 1 to 128 of the characters A-Z a-z 0-9 . _ and -.' }];
+  }
+  if (looksLikeId(uid)) {
+    return [
+      { path, message: `The uid ${uid} could be taken for an id of Tidings. Choose one with another beginning.` },
+    ];
+  }
+  return [];
+}
+
+function checkUrl(url: unknown): FieldError[] {
+  const path = '/url';
+  if (typeof url !== 'string') return [{ path, message: 'The URL must be a string.' }];
+  if (url.length > ENDPOINT_LIMITS.urlLength) {
+    return [
+      { path, message: `The URL has ${url.length} characters; at most ${ENDPOINT_LIMITS.urlLength} are allowed.` },
+    ];
+  }
+  // The URL parser drops or escapes these without a word; the URL shown must be the one that is called.
+  if (/[\x00-\x20\x7f]/.test(url) || !url.isWellFormed()) {
+    return [{ path, message: 'The URL holds a space or a control character. Percent-encode it, or take it out.' }];
+  }
+  if (!URL.canParse(url))
+    return [{ path, message: `${url} is not a URL. Give one such as https://example.com/webhooks.` }];
+  const { protocol, username, password, hash } = new URL(url);
+  if (protocol !== 'https:' && protocol !== 'http:') {
+    return [{ path, message: `The URL has the scheme ${protocol} Events are sent over https: only.` }];
+  }
+  if (username !== '' || password !== '') {
+    return [{ path, message: 'The URL holds a user name or password. Send an `authorization` header instead.' }];
+  }
+  if (hash !== '')
+    return [{ path, message: `The URL ends in the fragment ${hash}, which is never sent. Take it out.` }];
+  return [];
+}
+
+function checkDescription(description: unknown): FieldError[] {
+  const path = '/description';
+  if (typeof description !== 'string') return [{ path, message: 'The description must be a string.' }];
+  if (description.length > ENDPOINT_LIMITS.descriptionLength) {
+    const { descriptionLength } = ENDPOINT_LIMITS;
+    return [
+      {
+        path,
+        message: `The description has ${description.length} characters; at most ${descriptionLength} are allowed.`,
+      },
+    ];
+  }
+  // Postgres stores neither U+0000 nor half a surrogate pair.
+  if (/[\x00-\x08\x0b-\x1f\x7f]/.test(description) || !description.isWellFormed()) {
+    return [{ path, message: 'The description holds a control character or is not well-formed Unicode.' }];
+  }
+  return [];
+}
+
+function checkSigning(signing: unknown): FieldError[] {
+  if (SIGNING_SCHEMES.some((scheme) => scheme === signing)) return [];
+  return [{ path: '/signing', message: `The signing scheme is one of ${SIGNING_SCHEMES.join(', ')}.` }];
+}
+
+function checkWholeNumber(name: 'maxConcurrency' | 'timeoutMs' | 'disableAfterSeconds', value: unknown): FieldError[] {
+  const { min, max } = ENDPOINT_LIMITS[name];
+  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return [];
+  return [{ path: `/${name}`, message: `\`${name}\` must be a whole number from ${min} to ${max}.` }];
+}
+
+function checkHeaders(headers: unknown): FieldError[] {
+  const path = '/headers';
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+    return [{ path, message: 'The headers must be an object of names and values.' }];
+  }
+  const entries = Object.entries(headers);
+  if (entries.length > ENDPOINT_LIMITS.headers) {
+    return [{ path, message: `An endpoint has at most ${ENDPOINT_LIMITS.headers} headers, not ${entries.length}.` }];
+  }
+  const errors: FieldError[] = [];
+  const seen = new Set<string>();
+  let bytes = 0;
+  for (const [name, value] of entries) {
+    const message =
+      headerFault(name, value) ?? (seen.has(name.toLowerCase()) ? 'is there twice; names ignore case.' : null);
+    if (message !== null)
+      errors.push({ path: `${path}/${pointerToken(name)}`, message: `The header ${quote(name)} ${message}` });
+    seen.add(name.toLowerCase());
+    bytes += name.length + String(value).length + ': \r\n'.length;
+  }
+  if (bytes > ENDPOINT_LIMITS.headerBytes) {
+    errors.push({
+      path,
+      message: `The headers take ${bytes} bytes in all; at most ${ENDPOINT_LIMITS.headerBytes} are allowed.`,
+    });
+  }
+  return errors;
+}
+
+function headerFault(name: string, value: unknown): string | null {
+  if (!HEADER_NAME_PATTERN.test(name)) return "is not a header name. Use letters, digits and !#$%&'*+-.^_`|~ only.";
+  const lower = name.toLowerCase();
+  if (RESERVED_HEADERS.has(lower) || RESERVED_PREFIXES.some((prefix) => lower.startsWith(prefix))) {
+    return 'is set by Tidings or by the connection and cannot be given.';
+  }
+  if (typeof value !== 'string') return 'must have a string as its value.';
+  if (!HEADER_VALUE_PATTERN.test(value)) {
+    return 'has a value with a control character, a line end or a character outside latin1. Take it out or encode it.';
+  }
+  return null;
+}
+
+/** Names in lower case, values without the space around them, which is no part of a value (RFC 9110, section 5.5). */
+function normaliseHeaders(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value.replace(/^[\t ]+|[\t ]+$/g, '')]),
+  );
+}
+
+function normaliseFilter({ types, channels }: EndpointFilter): EndpointFilter {
+  return {
+    ...(types && { types: [...new Set(types)] }),
+    ...(channels && { channels: [...new Set(channels)] }),
+  };
+}
+
+/** A name as part of a JSON Pointer (RFC 6901, section 3). */
+function pointerToken(name: string): string {
+  return name.replaceAll('~', '~0').replaceAll('/', '~1');
+}
+
+function quote(name: string): string {
+  return JSON.stringify(name.length > 60 ? `${name.slice(0, 60)}…` : name);
+}

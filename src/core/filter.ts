@@ -1,0 +1,170 @@
+// Which events an endpoint takes. A filter is compiled once per configuration version and then asked for every event, so
+// `matches` allocates nothing; and it is total: no filter and no event makes it throw (design rule 18). Patterns are
+// matched without backtracking: each literal piece is looked for once, from where the piece before it ended.
+import type { EndpointFilter } from './endpoint.ts';
+import type { FieldError } from './errors.ts';
+import { CHANNEL_PATTERN } from './event.ts';
+
+export const MAX_FILTER_TYPES = 256;
+export const MAX_FILTER_CHANNELS = 100;
+/** An event type (core/event.ts) in which `*` may stand for any run of characters, the empty one included. */
+export const TYPE_PATTERN_PATTERN = /^[a-zA-Z0-9_.*-]{1,128}$/;
+
+/** What a filter looks at. */
+export interface Filterable {
+  readonly type: string;
+  readonly channels: readonly string[];
+}
+
+/** A condition that an event did not meet; `path` points into the event, such as `/type`. */
+export interface Mismatch {
+  path: string;
+  expected: readonly string[];
+  actual: string | readonly string[];
+}
+
+export interface CompiledFilter {
+  matches(event: Filterable): boolean;
+  /** The types this filter can be indexed under; null when it has patterns or takes all types. */
+  exactTypes: readonly string[] | null;
+  /** `why` lists every condition that does not hold: it is empty exactly when the event matches. */
+  explain(event: Filterable): { matches: boolean; why: Mismatch[] };
+}
+
+export function compileFilter(filter: EndpointFilter): CompiledFilter {
+  const takesType = compileTypes(filter.types);
+  const takesChannels = compileChannels(filter.channels);
+  const exact = filter.types !== undefined && !filter.types.some(isPattern);
+  return {
+    matches: (event) => takesType(event.type) && takesChannels(event.channels),
+    exactTypes: exact ? [...new Set(filter.types)].sort() : null,
+    explain(event) {
+      const why: Mismatch[] = [];
+      if (!takesType(event.type)) why.push({ path: '/type', expected: filter.types ?? [], actual: event.type });
+      if (!takesChannels(event.channels)) {
+        why.push({ path: '/channels', expected: filter.channels ?? [], actual: event.channels });
+      }
+      return { matches: why.length === 0, why };
+    },
+  };
+}
+
+function compileTypes(types: readonly string[] | undefined): (type: string) => boolean {
+  if (types === undefined) return () => true;
+  const exact = new Set(types.filter((type) => !isPattern(type)));
+  const patterns = types.filter(isPattern).map(compilePattern);
+  if (patterns.some((pattern) => pattern.shortest === 0)) return () => true;
+  if (patterns.length === 0) return (type) => exact.has(type);
+  return (type) => {
+    if (exact.has(type)) return true;
+    for (let i = 0; i < patterns.length; i++) if (matchesPattern(patterns[i], type)) return true;
+    return false;
+  };
+}
+
+function compileChannels(channels: readonly string[] | undefined): (channels: readonly string[]) => boolean {
+  if (channels === undefined) return () => true;
+  const wanted = new Set(channels);
+  return (actual) => {
+    for (let i = 0; i < actual.length; i++) if (wanted.has(actual[i])) return true;
+    return false;
+  };
+}
+
+interface Pattern {
+  prefix: string;
+  /** Literal pieces between two `*`, in order; none is empty. */
+  middle: readonly string[];
+  suffix: string;
+  /** Length of all literal pieces together: no shorter text can match. */
+  shortest: number;
+}
+
+function isPattern(type: string): boolean {
+  return type.includes('*');
+}
+
+function compilePattern(text: string): Pattern {
+  const pieces = text.split('*');
+  return {
+    prefix: pieces[0],
+    middle: pieces.slice(1, -1).filter((piece) => piece !== ''),
+    suffix: pieces[pieces.length - 1],
+    shortest: text.length - (pieces.length - 1),
+  };
+}
+
+// Taking the leftmost place for each middle piece is always right: it leaves the most room for the pieces after it.
+function matchesPattern(pattern: Pattern, text: string): boolean {
+  const { prefix, middle, suffix } = pattern;
+  if (text.length < pattern.shortest || !text.startsWith(prefix) || !text.endsWith(suffix)) return false;
+  let at = prefix.length;
+  for (let i = 0; i < middle.length; i++) {
+    const found = text.indexOf(middle[i], at);
+    if (found < 0) return false;
+    at = found + middle[i].length;
+  }
+  return at <= text.length - suffix.length;
+}
+
+/** What is wrong with a filter as received, with paths below `path`; empty when it can be compiled. */
+export function checkFilter(filter: unknown, path = '/filter'): FieldError[] {
+  if (typeof filter !== 'object' || filter === null || Array.isArray(filter)) {
+    return [{ path, message: 'The filter must be an object with `types` and/or `channels`.' }];
+  }
+  const errors: FieldError[] = [];
+  for (const key of Object.keys(filter)) {
+    if (key !== 'types' && key !== 'channels') {
+      errors.push({
+        path: `${path}/${key}`,
+        message: `A filter has no \`${key}\`. It may have \`types\` and \`channels\`.`,
+      });
+    }
+  }
+  const { types, channels } = filter as { types?: unknown; channels?: unknown };
+  checkList(errors, types, {
+    path: `${path}/types`,
+    noun: 'type',
+    max: MAX_FILTER_TYPES,
+    pattern: TYPE_PATTERN_PATTERN,
+    rule: 'Use 1 to 128 of the characters A-Z a-z 0-9 _ . - and `*` for any run of characters.',
+  });
+  checkList(errors, channels, {
+    path: `${path}/channels`,
+    noun: 'channel',
+    max: MAX_FILTER_CHANNELS,
+    pattern: CHANNEL_PATTERN,
+    rule: 'Use 1 to 128 of the characters A-Z a-z 0-9 _ . : / -; patterns are for types only.',
+  });
+  return errors;
+}
+
+interface ListRule {
+  path: string;
+  noun: string;
+  max: number;
+  pattern: RegExp;
+  rule: string;
+}
+
+function checkList(errors: FieldError[], list: unknown, { path, noun, max, pattern, rule }: ListRule): void {
+  if (list === undefined) return;
+  if (!Array.isArray(list)) {
+    errors.push({ path, message: `The ${noun}s must be a list of strings.` });
+  } else if (list.length === 0) {
+    errors.push({ path, message: `An empty list of ${noun}s matches nothing. Leave it out to take every ${noun}.` });
+  } else if (list.length > max) {
+    errors.push({ path, message: `A filter lists at most ${max} ${noun}s; this one has ${list.length}.` });
+  } else {
+    list.forEach((entry: unknown, i) => {
+      if (typeof entry !== 'string' || !pattern.test(entry)) {
+        errors.push({ path: `${path}/${i}`, message: `${quote(entry)} is not a ${noun}. ${rule}` });
+      }
+    });
+  }
+}
+
+function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

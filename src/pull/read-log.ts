@@ -1,0 +1,85 @@
+// A page of the log after a cursor. Bounded by what is looked at, not by what is found: under a narrow filter a page may be empty and yet
+// not done (api.md).
+
+import { TidingsError } from '../core/errors.ts';
+import type { LogEvent } from '../core/event.ts';
+import { compileFilter } from '../core/filter.ts';
+import type { EventCache, LogPlace } from '../log/event-cache.ts';
+import type { Queryable } from '../storage/database.ts';
+import { oldestKept } from '../storage/events.ts';
+import type { Head } from '../storage/heads.ts';
+
+export interface ReadRequest {
+  appId: string;
+  /** null = from the oldest event that is kept. */
+  after: LogPlace | null;
+  limit: number;
+  maxBytes: number;
+  types: string[] | null;
+  channels: string[] | null;
+}
+
+export interface ReadPage {
+  events: LogEvent[];
+  /** Where the next page begins. */
+  cursor: LogPlace;
+  /** The head was reached. */
+  done: boolean;
+}
+
+/** Positions that one page looks at. */
+const MAX_SCANNED = 10_000;
+
+/** @throws TidingsError cursor_ahead; cursor_expired when retention has dropped the events right after the cursor. */
+export async function readLog(
+  parts: { db: Queryable; cache: EventCache },
+  request: ReadRequest,
+  head: Head,
+): Promise<ReadPage> {
+  const { appId, limit, maxBytes } = request;
+  const start = request.after ?? (await startOf(parts.db, appId, head));
+  if (start.position > head.position) {
+    const detail = `The cursor is at position ${start.position}, but the log ends at ${head.position}. Was the database restored? Read on from a cursor of this log.`;
+    throw new TidingsError('cursor_ahead', detail);
+  }
+  const filter = compileFilter({
+    ...(request.types && { types: request.types }),
+    ...(request.channels && { channels: request.channels }),
+  });
+  const events: LogEvent[] = [];
+  let cursor = start;
+  let bytes = 0;
+  while (cursor.position < head.position && cursor.position - start.position < MAX_SCANNED) {
+    const from = { position: cursor.position + 1, day: cursor.day };
+    const chunk = await parts.cache.read(appId, from, head);
+    if (chunk.length === 0 || chunk[0].position !== from.position) {
+      if (cursor === start) throw await expired(parts.db, appId, from.position);
+      break;
+    }
+    for (const event of chunk) {
+      if (filter.matches(event)) {
+        if (events.length >= limit || (events.length > 0 && bytes + event.data.length > maxBytes)) {
+          return { events, cursor, done: false };
+        }
+        events.push(event);
+        bytes += event.data.length;
+      }
+      cursor = { position: event.position, day: event.day };
+    }
+  }
+  return { events, cursor, done: cursor.position >= head.position };
+}
+
+async function startOf(db: Queryable, appId: string, head: Head): Promise<LogPlace> {
+  const oldest = await oldestKept(db, appId);
+  return oldest ? { position: oldest.position - 1, day: oldest.day } : head;
+}
+
+async function expired(db: Queryable, appId: string, wanted: number): Promise<TidingsError> {
+  const oldest = await oldestKept(db, appId);
+  const kept = oldest ? `The oldest event kept is at position ${oldest.position}` : 'No events are kept';
+  return new TidingsError(
+    'cursor_expired',
+    `Position ${wanted} is past retention. ${kept}: read on without a cursor to begin there.`,
+  );
+}

@@ -1,0 +1,201 @@
+// The lanes of one app in this process: loaded with the app's first event, indexed by type, kept in step with its configuration.
+// A lane that an event does not concern is not touched by it: live lanes share one position, `routed`.
+import type { LogEvent } from '../core/event.ts';
+import type { LogPlace } from '../log/event-cache.ts';
+import type { Head } from '../storage/heads.ts';
+import type { LoadedApp } from './app-loader.ts';
+import { Lane, type LaneHost, type SharedHost } from './lane.ts';
+
+export interface AppLanesParts {
+  appId: string;
+  host: SharedHost;
+  /** Events of the app's log from a place on, up to another. */
+  read: (from: LogPlace, to: LogPlace) => Promise<LogEvent[]>;
+  /** Reads the app as of one snapshot; null when it does not exist. */
+  load: (isNew: (endpointId: string) => boolean) => Promise<LoadedApp | null>;
+  owns: (endpointId: string) => boolean;
+  onDeleted: () => void;
+}
+
+/** Beyond this the events that arrive during a reload are left to be read from the log. */
+const MAX_WAITING_EVENTS = 2000;
+const RELOAD_RETRY_MS = 1000;
+
+export class AppLanes {
+  readonly appId: string;
+  readonly lanes = new Map<string, Lane>();
+  readonly #parts: AppLanesParts;
+  readonly #host: LaneHost;
+  #routed: LogPlace = { position: 0, day: '' };
+  #configVersion = -1;
+  readonly #byType = new Map<string, Lane[]>();
+  #anyType: Lane[] = [];
+  #waiting: LogEvent[] = [];
+  /** The end that must be reached without events in hand. */
+  #waitingHead: LogPlace | null = null;
+  #loading: Promise<void> | null = null;
+  #reloadWanted = false;
+  #stopped = false;
+
+  constructor(parts: AppLanesParts) {
+    this.appId = parts.appId;
+    this.#parts = parts;
+    this.#host = { ...parts.host, read: (from) => parts.read(from, this.#routed), routed: () => this.#routed };
+  }
+
+  get routed(): LogPlace {
+    return this.#routed;
+  }
+
+  get loaded(): boolean {
+    return this.#configVersion >= 0;
+  }
+
+  /** Hands events on to the lanes that they match. */
+  route(events: LogEvent[]): void {
+    const newest = events[events.length - 1];
+    if (this.#loading || newest.configVersion > this.#configVersion) {
+      this.#waiting.push(...events);
+      if (this.#waiting.length > MAX_WAITING_EVENTS) {
+        this.#waitingHead = { position: newest.position, day: newest.day };
+        this.#waiting = [];
+      }
+      if (!this.#loading) this.reload();
+      return;
+    }
+    this.#routeNow(events);
+  }
+
+  /** The log ends at `head`, and its events are not at hand. */
+  advanceTo(head: Head): void {
+    if (this.#loading || head.configVersion > this.#configVersion) {
+      this.#waitingHead = { position: head.position, day: head.day };
+      this.#waiting = [];
+      if (!this.#loading) this.reload();
+      return;
+    }
+    this.#jumpTo(head);
+  }
+
+  /** Reads the configuration again; at once, or when the load under way has ended. */
+  reload(): void {
+    if (this.#loading) {
+      this.#reloadWanted = true;
+      return;
+    }
+    this.#loading = this.#reload().finally(() => {
+      this.#loading = null;
+      if (this.#stopped) return;
+      if (this.#reloadWanted) {
+        this.#reloadWanted = false;
+        this.reload();
+      } else {
+        this.#routeWaiting();
+      }
+    });
+  }
+
+  /** Resolves when no load is under way. */
+  async settledLoading(): Promise<void> {
+    while (this.#loading) await this.#loading;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#waiting = [];
+    for (const lane of this.lanes.values()) lane.stop();
+  }
+
+  async #reload(): Promise<void> {
+    try {
+      const app = await this.#parts.load((id) => this.#parts.owns(id) && !this.lanes.has(id));
+      if (this.#stopped) return;
+      if (!app) {
+        this.stop();
+        this.#parts.onDeleted();
+        return;
+      }
+      this.#apply(app);
+    } catch (error) {
+      this.#parts.host.failed(error);
+      await new Promise((resolve) => setTimeout(resolve, RELOAD_RETRY_MS));
+      this.#reloadWanted = true;
+    }
+  }
+
+  #apply(app: LoadedApp): void {
+    if (!this.loaded) this.#routed = { position: app.head.position, day: app.head.day };
+    this.#configVersion = app.head.configVersion;
+    const seen = new Set<string>();
+    for (const endpoint of app.endpoints) {
+      seen.add(endpoint.id);
+      this.lanes.get(endpoint.id)?.reconfigure(endpoint);
+    }
+    for (const state of app.newLanes) {
+      const lane = new Lane({ host: this.#host, appId: this.appId, ...state });
+      this.lanes.set(state.endpoint.id, lane);
+      lane.wake();
+    }
+    for (const [id, lane] of this.lanes) {
+      if (seen.has(id)) continue;
+      lane.stop();
+      this.lanes.delete(id);
+    }
+    this.#index();
+  }
+
+  #index(): void {
+    this.#byType.clear();
+    this.#anyType = [];
+    for (const lane of this.lanes.values()) {
+      if (lane.endpoint.exactTypes === null) {
+        this.#anyType.push(lane);
+        continue;
+      }
+      for (const type of lane.endpoint.exactTypes) {
+        const lanes = this.#byType.get(type);
+        if (lanes) lanes.push(lane);
+        else this.#byType.set(type, [lane]);
+      }
+    }
+  }
+
+  #routeWaiting(): void {
+    const waiting = this.#waiting;
+    const head = this.#waitingHead;
+    this.#waiting = [];
+    this.#waitingHead = null;
+    if (head) this.#jumpTo(head);
+    if (waiting.length > 0) this.route(waiting);
+  }
+
+  #routeNow(events: LogEvent[]): void {
+    const last = events[events.length - 1];
+    if (last.position <= this.#routed.position) return;
+    if (events[0].position > this.#routed.position + 1) {
+      this.#jumpTo({ position: events[0].position - 1, day: events[0].day });
+    }
+    const from = this.#routed.position;
+    // Lanes stand at `routed` while their queues are empty: move it first, then hand over.
+    this.#routed = { position: last.position, day: last.day };
+    for (const event of events) {
+      if (event.position <= from) continue;
+      if (event.configVersion === this.#configVersion) {
+        for (const lane of this.#anyType) if (lane.endpoint.matches(event)) lane.offer(event);
+        const lanes = this.#byType.get(event.type);
+        if (lanes) for (const lane of lanes) if (lane.endpoint.matches(event)) lane.offer(event);
+      } else {
+        // Appended before the newest configuration: the index is of the newest, so every lane is asked.
+        for (const lane of this.lanes.values()) if (lane.endpoint.matches(event)) lane.offer(event);
+      }
+    }
+  }
+
+  #jumpTo(head: LogPlace): void {
+    if (head.position <= this.#routed.position) return;
+    const from = { position: this.#routed.position + 1, day: this.#routed.day };
+    for (const lane of this.lanes.values()) lane.missed(from);
+    this.#routed = { position: head.position, day: head.day };
+    for (const lane of this.lanes.values()) lane.wake();
+  }
+}

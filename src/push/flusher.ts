@@ -1,0 +1,260 @@
+// Writes outcomes in batches: one flush at a time, each one fenced transaction (design rules 1 and 2). It lingers for a few milliseconds, for
+// nobody waits for an outcome but the open bound. An unclear COMMIT is repeated as it was; the next flush waits for it.
+
+import type { Database, DedicatedConnection } from '../storage/database.ts';
+import {
+  type AttemptRow,
+  type ClosedRow,
+  type DeadRow,
+  type Flush,
+  type LaneRow,
+  type RetryRow,
+  writeFlush,
+} from '../storage/flush.ts';
+import type { ProcessIdentity } from '../storage/processes.ts';
+
+/** What one attempt, or one decision without an attempt, leaves to be written. */
+export interface FlushItem {
+  lane: FlushedLane | null;
+  attempt: AttemptRow | null;
+  retry: RetryRow | null;
+  closedRetry: ClosedRow | null;
+  dead: DeadRow | null;
+  closedDead: ClosedRow | null;
+  /** Called when the item is taken into a flush: from here on settled_through may pass it. */
+  taken?(): void;
+  /** Called once after COMMIT. */
+  committed(): void;
+}
+
+/** A lane as the flusher sees it. */
+export interface FlushedLane {
+  /** The checkpoint to write along, or null when none is due. */
+  checkpoint(nowMs: number, force: boolean): LaneRow | null;
+  /** Whether a checkpoint is still to be written. */
+  readonly behindCheckpoint: boolean;
+}
+
+export interface FlusherOptions {
+  lingerMs: number;
+  /** A flush goes at once when so many items wait. */
+  fullItems: number;
+  maxItems: number;
+  maxBytes: number;
+  checkpointEveryMs: number;
+}
+
+export const FLUSHER_DEFAULTS: FlusherOptions = {
+  lingerMs: 8,
+  fullItems: 200,
+  maxItems: 1000,
+  maxBytes: 4 * 1024 * 1024,
+  checkpointEveryMs: 1000,
+};
+
+const MAX_RETRY_DELAY_MS = 1000;
+
+export interface FlusherParts {
+  db: Database;
+  identity: () => ProcessIdentity;
+  now: () => number;
+  /** The fence did not hold: another process has taken over; nothing was or will be written. */
+  onFenced: () => void;
+  onError: (error: unknown) => void;
+  options?: Partial<FlusherOptions>;
+}
+
+export class Flusher {
+  readonly #parts: FlusherParts;
+  readonly #options: FlusherOptions;
+  readonly #connection: DedicatedConnection;
+  #queue: FlushItem[] = [];
+  readonly #dirty = new Set<FlushedLane>();
+  #running: Promise<void> | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #immediate = false;
+  #checkpointTimer: NodeJS.Timeout | null = null;
+  #discarding = false;
+  /** The next flush writes the checkpoints of all lanes that are behind, not just of those it has outcomes of. */
+  #sweepDue = false;
+
+  constructor(parts: FlusherParts) {
+    this.#parts = parts;
+    this.#options = { ...FLUSHER_DEFAULTS, ...parts.options };
+    this.#connection = parts.db.dedicated();
+  }
+
+  async start(): Promise<void> {
+    this.#discarding = false;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  add(item: FlushItem): void {
+    if (this.#discarding) return;
+    this.#queue.push(item);
+    if (item.lane) this.#markDirty(item.lane);
+    if (this.#running || this.#immediate) return;
+    if (this.#queue.length >= this.#options.fullItems) {
+      this.#immediate = true;
+      setImmediate(() => this.#kick());
+    } else {
+      this.#timer ??= setTimeout(() => this.#kick(), this.#options.lingerMs);
+    }
+  }
+
+  /** Writes all that waits, with a checkpoint of every lane that is behind its own. */
+  async drain(lanes: Iterable<FlushedLane> = []): Promise<void> {
+    for (const lane of lanes) if (lane.behindCheckpoint) this.#dirty.add(lane);
+    while (this.#running) await this.#running;
+    while ((this.#queue.length > 0 || this.#dirty.size > 0) && !this.#discarding) {
+      this.#run('all');
+      await this.#running;
+    }
+  }
+
+  /** Forgets what waits: it belongs to lanes that another process owns now, which will send it again. */
+  discard(): void {
+    this.#discarding = true;
+    this.#queue = [];
+    this.#dirty.clear();
+  }
+
+  async stop(): Promise<void> {
+    this.#discarding = true;
+    this.#clearTimers();
+    while (this.#running) await this.#running;
+    await this.#connection.reset();
+  }
+
+  #clearTimers(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    if (this.#checkpointTimer) clearTimeout(this.#checkpointTimer);
+    this.#timer = null;
+    this.#checkpointTimer = null;
+  }
+
+  #markDirty(lane: FlushedLane): void {
+    this.#dirty.add(lane);
+    this.#checkpointTimer ??= setTimeout(() => {
+      this.#checkpointTimer = null;
+      this.#sweepDue = true;
+      this.#kick();
+    }, this.#options.checkpointEveryMs);
+  }
+
+  #kick(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#immediate = false;
+    if (!this.#running && !this.#discarding) this.#run(this.#sweepDue ? 'sweep' : 'items');
+  }
+
+  #run(scope: 'items' | 'sweep' | 'all'): void {
+    const { flush, items } = this.#take(scope);
+    if (items.length === 0 && flush.lanes.length === 0) {
+      this.#rearm();
+      return;
+    }
+    this.#running = this.#write(flush).then((held) => {
+      this.#running = null;
+      if (!held) return;
+      for (const item of items) item.committed();
+      this.#rearm();
+    });
+  }
+
+  #rearm(): void {
+    if (this.#discarding || this.#running) return;
+    if (this.#queue.length >= this.#options.fullItems || this.#sweepDue) this.#kick();
+    else if (this.#queue.length > 0) this.#timer ??= setTimeout(() => this.#kick(), this.#options.lingerMs);
+    if (this.#dirty.size > 0 && !this.#checkpointTimer) {
+      const lane = this.#dirty.values().next().value!;
+      this.#markDirty(lane);
+    }
+  }
+
+  /**
+   * Takes items up to the bounds, and the checkpoints that cover no more than these and earlier flushes. No row of `retries` or `dead`
+   * may be touched twice in one statement: a second item for the same one waits for the next flush.
+   */
+  #take(scope: 'items' | 'sweep' | 'all'): { flush: Flush; items: FlushItem[] } {
+    const flush: Flush = { attempts: [], retries: [], closedRetries: [], dead: [], closedDead: [], lanes: [] };
+    const lanes = scope === 'items' ? new Set<FlushedLane>() : this.#dirty;
+    const touched = new Set<string>();
+    let count = 0;
+    let bytes = 0;
+    while (count < this.#queue.length && count < this.#options.maxItems && bytes < this.#options.maxBytes) {
+      const item = this.#queue[count];
+      if (!touchRows(item, touched)) break;
+      count++;
+      if (item.attempt) {
+        flush.attempts.push(item.attempt);
+        bytes += 256 + (item.attempt.responseHead?.length ?? 0) + (item.attempt.responseBody?.length ?? 0);
+      }
+      if (item.retry) flush.retries.push(item.retry);
+      if (item.closedRetry) flush.closedRetries.push(item.closedRetry);
+      if (item.dead) flush.dead.push(item.dead);
+      if (item.closedDead) flush.closedDead.push(item.closedDead);
+      if (item.lane) lanes.add(item.lane);
+      item.taken?.();
+    }
+    const items = count === this.#queue.length ? this.#queue : this.#queue.slice(0, count);
+    this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count);
+    if (scope !== 'items') this.#sweepDue = false;
+    const nowMs = this.#parts.now();
+    for (const lane of lanes) {
+      const row = lane.checkpoint(nowMs, scope === 'all');
+      if (row) flush.lanes.push(row);
+      if (row || !lane.behindCheckpoint) this.#dirty.delete(lane);
+      else this.#dirty.add(lane);
+    }
+    return { flush, items };
+  }
+
+  /**
+   * Repeats the same flush until it is written or the fence falls. When Postgres refuses what it holds, its texts (they come from
+   * strangers) are left out the second time: better an attempt without its response than a lane that stands still.
+   */
+  async #write(flush: Flush): Promise<boolean> {
+    for (let delayMs = 20; ; delayMs = Math.min(MAX_RETRY_DELAY_MS, delayMs * 2)) {
+      if (this.#discarding && delayMs > 20) return false;
+      try {
+        const held = await writeFlush(this.#connection, this.#parts.identity(), flush);
+        if (!held) {
+          this.discard();
+          this.#parts.onFenced();
+        }
+        return held;
+      } catch (error) {
+        this.#parts.onError(error);
+        if (/^22/.test(String((error as { code?: unknown }).code))) flush = withoutTexts(flush);
+        else await this.#connection.reset();
+        await new Promise((resolve) => setTimeout(resolve, delayMs));
+      }
+    }
+  }
+}
+
+function withoutTexts(flush: Flush): Flush {
+  const attempts = flush.attempts.map((row) => ({
+    ...row,
+    responseHead: null,
+    responseBody: null,
+    error: null,
+    remoteAddress: null,
+  }));
+  return { ...flush, attempts };
+}
+
+/** Notes the rows that an item writes besides its attempt; false, noting none, when one is noted already. */
+function touchRows(item: FlushItem, touched: Set<string>): boolean {
+  const row = item.retry ?? item.closedRetry ?? item.dead ?? item.closedDead;
+  if (!row) return true;
+  const key = `${row.lane.endpointUuid} ${row.cursorUuid} ${row.position}`;
+  if (touched.has(key)) return false;
+  touched.add(key);
+  return true;
+}

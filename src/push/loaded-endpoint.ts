@@ -1,0 +1,79 @@
+// An endpoint as a lane uses it: its configuration compiled once per change.
+import type { Endpoint, EndpointConfig, EndpointVersion } from '../core/endpoint.ts';
+import { TidingsError } from '../core/errors.ts';
+import type { LogEvent } from '../core/event.ts';
+import { type CompiledFilter, compileFilter } from '../core/filter.ts';
+import { parseSecret, type SigningKey } from '../core/signature.ts';
+import { type AddressRules, parseTarget, type Target } from './address-guard.ts';
+
+export interface LoadedEndpoint {
+  id: string;
+  config: EndpointConfig;
+  configVersion: number;
+  paused: boolean;
+  disabled: boolean;
+  skipThrough: number;
+  /** Where to send; or why it cannot be sent there under the rules that the server runs with. */
+  target: Target | TidingsError;
+  /** The keys to sign with at this time: during a rotation's grace several. */
+  keys(nowMs: number): readonly SigningKey[];
+  /** By the filter that was valid where the event stands (design rule 4). */
+  matches(event: LogEvent): boolean;
+  /** The types of the newest filter when it can be indexed by them; null = it must be asked for every event. */
+  exactTypes: readonly string[] | null;
+}
+
+export function loadEndpoint(
+  endpoint: Endpoint & { versions: EndpointVersion[] },
+  secrets: readonly { secret: string; expiresAt: Date | null }[],
+  rules: AddressRules,
+): LoadedEndpoint {
+  const versions = endpoint.versions
+    .toSorted((a, b) => a.configVersion - b.configVersion)
+    .map((version) => ({ configVersion: version.configVersion, filter: compileFilter(version.filter) }));
+  const newest = versions[versions.length - 1] ?? { configVersion: 0, filter: compileFilter(endpoint.config.filter) };
+  return {
+    id: endpoint.id,
+    config: endpoint.config,
+    configVersion: endpoint.configVersion,
+    paused: endpoint.pausedAt !== null,
+    disabled: endpoint.disabledAt !== null,
+    skipThrough: endpoint.skipThrough,
+    target: targetOf(endpoint.config.url, rules),
+    keys: keysOf(secrets),
+    matches(event) {
+      if (event.configVersion >= newest.configVersion) return newest.filter.matches(event);
+      return filterAt(versions, event.configVersion).matches(event);
+    },
+    exactTypes: newest.filter.exactTypes,
+  };
+}
+
+/** The newest version that was valid already, or the first: an endpoint that starts in the past has no older one. */
+function filterAt(
+  versions: { configVersion: number; filter: CompiledFilter }[],
+  configVersion: number,
+): CompiledFilter {
+  return (versions.findLast((version) => version.configVersion <= configVersion) ?? versions[0]).filter;
+}
+
+function targetOf(url: string, rules: AddressRules): Target | TidingsError {
+  try {
+    return parseTarget(url, rules);
+  } catch (error) {
+    if (error instanceof TidingsError) return error;
+    throw error;
+  }
+}
+
+function keysOf(
+  secrets: readonly { secret: string; expiresAt: Date | null }[],
+): (nowMs: number) => readonly SigningKey[] {
+  const keys = secrets.map(({ secret, expiresAt }) => ({
+    key: parseSecret(secret),
+    expiresMs: expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
+  }));
+  const lasting = keys.filter(({ expiresMs }) => expiresMs === Number.POSITIVE_INFINITY).map(({ key }) => key);
+  if (lasting.length === keys.length) return () => lasting;
+  return (nowMs) => keys.filter(({ expiresMs }) => expiresMs > nowMs).map(({ key }) => key);
+}

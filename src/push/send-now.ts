@@ -1,0 +1,62 @@
+// One attempt outside the lane's order: a test, or a resend of one event. It is recorded like every attempt, and exempt from window,
+// breaker and schedule.
+import { TidingsError } from '../core/errors.ts';
+import type { LogEvent } from '../core/event.ts';
+import { uuidFromId } from '../core/id.ts';
+import type { SendResult } from '../core/outcome.ts';
+import { type AttemptRow, LIVE_CURSOR_UUID } from '../storage/flush.ts';
+import { type AttemptStamp, recordAttempt } from './attempt-record.ts';
+import { buildRequest } from './delivery-request.ts';
+import type { FlushItem } from './flusher.ts';
+import type { LoadedEndpoint } from './loaded-endpoint.ts';
+import type { Sender } from './sender.ts';
+
+export interface SendNowParts {
+  sender: Sender;
+  newAttempt: () => AttemptStamp;
+  flush: (item: FlushItem) => void;
+  version: string;
+}
+
+export interface SendNowRequest {
+  appId: string;
+  endpoint: LoadedEndpoint;
+  /** Position 0 for a test event, which stands in no log. */
+  event: Pick<LogEvent, 'id' | 'type' | 'timeMs' | 'data' | 'position'>;
+  cause: 'resend' | 'test';
+  /** 1 + the attempts made before. */
+  attempt: number;
+}
+
+/**
+ * Sends and resolves when the attempt is committed. A resend that is delivered takes the event out of `retries` and `dead`.
+ * @throws TidingsError address_forbidden when the server's rules do not let the request out.
+ */
+export async function sendNow(parts: SendNowParts, request: SendNowRequest): Promise<AttemptRow> {
+  const { endpoint, event, cause } = request;
+  if (endpoint.target instanceof TidingsError) throw endpoint.target;
+  const { target } = endpoint;
+  const open = { ...parts.newAttempt(), event, cause, attempt: request.attempt };
+  const result = await new Promise<SendResult>((resolve) => {
+    const { timeoutMs } = endpoint.config;
+    parts.sender.send({ target, ...buildRequest(endpoint, open, parts.version), timeoutMs }, resolve);
+  });
+  const lane = { appUuid: uuidFromId('app', request.appId), endpointUuid: uuidFromId('endpoint', endpoint.id) };
+  const attempt = recordAttempt(lane, open, result, false);
+  const closed =
+    cause === 'resend' && result.outcome === 'delivered'
+      ? { lane, cursorUuid: LIVE_CURSOR_UUID, position: event.position }
+      : null;
+  await new Promise<void>((resolve) => {
+    parts.flush({
+      lane: null,
+      attempt,
+      retry: null,
+      closedRetry: closed,
+      dead: null,
+      closedDead: closed,
+      committed: resolve,
+    });
+  });
+  return attempt;
+}

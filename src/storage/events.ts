@@ -1,0 +1,138 @@
+// Reading the log. A read is bounded by a range of positions and by bytes, never by a number of matches (design rule 11), and
+// touches one day's partition at a time (rule 5).
+import type { LogEvent } from '../core/event.ts';
+import { uuidFromId } from '../core/id.ts';
+import type { Query, Queryable } from './database.ts';
+
+const COLUMNS = `position, config_version, date_part('epoch', time) * 1000 AS time_ms,
+  date_part('epoch', appended_at) * 1000 AS appended_ms, event_id, type, channels, data`;
+
+interface EventRow {
+  position: number;
+  config_version: number;
+  time_ms: number;
+  appended_ms: number;
+  event_id: string;
+  type: string;
+  channels: string[] | null;
+  data: Buffer;
+}
+
+function toEvent(appId: string, day: string, row: EventRow): LogEvent {
+  return {
+    appId,
+    position: row.position,
+    day,
+    id: row.event_id,
+    type: row.type,
+    timeMs: Math.round(row.time_ms),
+    appendedMs: Math.round(row.appended_ms),
+    channels: row.channels ?? [],
+    configVersion: row.config_version,
+    data: Buffer.from(row.data), // a copy: the row's bytes are a view of the socket's read buffer
+  };
+}
+
+// octet_length of an out-of-line value is known from its pointer, so the running sum reads no payload.
+const READ_EVENTS = {
+  name: 'read_events',
+  text: `
+SELECT ${COLUMNS}
+FROM (
+  SELECT *, sum(octet_length(data)) OVER (ORDER BY position) - octet_length(data) AS bytes_before
+  FROM events WHERE app_id = $1 AND day = $2 AND position >= $3 AND position <= $4
+) AS range
+WHERE bytes_before < $5 ORDER BY position`,
+  binary: true,
+} satisfies Query;
+
+export interface ReadRange {
+  appId: string;
+  /** Positions from..to, both included. */
+  from: number;
+  to: number;
+  /** A day not after that of `from`, and the last day to look at. */
+  day: string;
+  lastDay: string;
+  maxBytes: number;
+}
+
+/**
+ * The events of a range in order: at least one when there is any, and no more than the byte cap was reached with. Gaps at the
+ * front mean that retention has dropped those positions.
+ */
+export async function readEvents(db: Queryable, range: ReadRange): Promise<LogEvent[]> {
+  const appUuid = uuidFromId('app', range.appId);
+  const events: LogEvent[] = [];
+  let bytes = 0;
+  let from = range.from;
+  for (let day = range.day; day <= range.lastDay && from <= range.to && bytes < range.maxBytes; day = nextDay(day)) {
+    const values = [appUuid, day, from, range.to, range.maxBytes - bytes];
+    for (const row of await db.query<EventRow>(READ_EVENTS, values)) {
+      const event = toEvent(range.appId, day, row);
+      events.push(event);
+      bytes += event.data.length;
+      from = event.position + 1;
+    }
+  }
+  return events;
+}
+
+/** The day after `YYYY-MM-DD`. */
+export function nextDay(day: string): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+}
+
+const EVENT_AT = {
+  name: 'event_at',
+  text: `SELECT ${COLUMNS} FROM events WHERE app_id = $1 AND day = $2 AND position = $3`,
+  binary: true,
+} satisfies Query;
+
+/** One event by its place; null when retention has dropped it. */
+export async function readEventAt(
+  db: Queryable,
+  place: { appId: string; position: number; day: string },
+): Promise<LogEvent | null> {
+  const rows = await db.query<EventRow>(EVENT_AT, [uuidFromId('app', place.appId), place.day, place.position]);
+  return rows.length === 0 ? null : toEvent(place.appId, place.day, rows[0]);
+}
+
+const FIND_EVENT = {
+  name: 'find_event',
+  text: `SELECT day::text AS day_text, ${COLUMNS} FROM events WHERE app_id = $1 AND event_id = $2 ORDER BY position DESC LIMIT 1`,
+  binary: true,
+} satisfies Query;
+
+/** One event by its id (the newest, when an id came again after its idempotency window). */
+export async function findEvent(db: Queryable, appId: string, eventId: string): Promise<LogEvent | null> {
+  const rows = await db.query<EventRow & { day_text: string }>(FIND_EVENT, [uuidFromId('app', appId), eventId]);
+  return rows.length === 0 ? null : toEvent(appId, rows[0].day_text, rows[0]);
+}
+
+const FIND_PLACES = {
+  name: 'find_places',
+  text: `SELECT event_id, position, day FROM events WHERE app_id = $1 AND event_id = ANY ($2::text[]) ORDER BY position`,
+} satisfies Query;
+
+export interface EventPlace {
+  position: number;
+  day: string;
+}
+
+/** Where the events with these ids stand. */
+export async function findPlaces(db: Queryable, appId: string, eventIds: string[]): Promise<Map<string, EventPlace>> {
+  const rows = await db.query<{ event_id: string } & EventPlace>(FIND_PLACES, [uuidFromId('app', appId), eventIds]);
+  return new Map(rows.map((row) => [row.event_id, { position: row.position, day: row.day }]));
+}
+
+const OLDEST_KEPT = {
+  name: 'oldest_kept',
+  text: `SELECT position, day FROM events WHERE app_id = $1 ORDER BY position LIMIT 1`,
+} satisfies Query;
+
+/** The first event that retention has kept; null for an empty log. */
+export async function oldestKept(db: Queryable, appId: string): Promise<EventPlace | null> {
+  const rows = await db.query<EventPlace>(OLDEST_KEPT, [uuidFromId('app', appId)]);
+  return rows[0] ?? null;
+}
