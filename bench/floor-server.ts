@@ -11,7 +11,7 @@ export interface FloorOptions {
   endpoints: number;
 }
 
-// As many as the server lets a lane have under way, and no more events taken in than it keeps open (design rule 8).
+// Enough to keep the process busy; more cost without giving more. No more is taken in than the server keeps open (design rule 8).
 const CONNECTIONS = 64;
 const MAX_OPEN = 5000;
 const KEY = Buffer.alloc(32, 7);

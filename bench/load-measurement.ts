@@ -41,6 +41,8 @@ export interface LoadMeasurement {
   walBytesPerEvent: number | null;
   duplicates: number;
   refused: number;
+  /** Opened to the receiver while the load was measured; many mean that connections are not kept. */
+  connectionsOpened: number;
   peakMemoryBytes: number;
   /** What the load itself cost: CPU per request published, and per request received. */
   generatorMicros: number;
@@ -54,6 +56,7 @@ const STALLED_MS = 30_000;
 
 /** Runs receiver and generator as processes against the target that `open` gives, and ends them again. */
 export async function measureLoad(open: OpenTarget, plan: LoadPlan): Promise<LoadMeasurement> {
+  plan.signal.throwIfAborted();
   const receiver = startChild<ReceiverProcess>('receiver-process');
   const generator = startChild<LoadGeneratorProcess>('load-generator-process');
   const stop = () => Promise.all([generator.stop(), receiver.stop()]);
@@ -100,6 +103,7 @@ export async function measureLoad(open: OpenTarget, plan: LoadPlan): Promise<Loa
       walBytesPerEvent: per(sampleBefore.walBytes, sampleAfter.walBytes, load.events),
       duplicates: after.duplicates,
       refused: load.refused,
+      connectionsOpened: after.connections - before.connections,
       peakMemoryBytes: target.peakMemoryBytes(),
       generatorMicros: load.cpuMicros / load.requests,
       receiverMicros: (after.cpuMicros - before.cpuMicros) / (after.requests - before.requests),

@@ -74,8 +74,9 @@ async function main(): Promise<number> {
     return 0;
   }
   const interrupt = new AbortController();
-  process.once('SIGINT', () => interrupt.abort());
-  process.once('SIGTERM', () => interrupt.abort());
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => interrupt.abort(new Error('The benchmark was interrupted.')));
+  }
   const context: ScenarioContext = {
     ...options,
     log: (line) => void process.stderr.write(`… ${line}\n`),
@@ -84,7 +85,11 @@ async function main(): Promise<number> {
   if (!options.json)
     process.stdout.write(`${availableParallelism()} × ${cpus()[0]?.model}, Node ${process.version}\n\n`);
   for (const scenario of options.scenarios) {
-    const { json, table } = await scenario.run(context);
+    const { json, table } = await scenario.run(context).catch((error: unknown) => {
+      // What fails once everything is being stopped says nothing.
+      interrupt.signal.throwIfAborted();
+      throw error;
+    });
     process.stdout.write(options.json ? `${JSON.stringify(json)}\n` : `${renderTable(table)}\n`);
   }
   return 0;

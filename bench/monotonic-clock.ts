@@ -1,9 +1,9 @@
 // CLOCK_MONOTONIC counts from the machine's start for every process alike, so a time taken in one process can be
-// subtracted from one taken in another on the same machine. performance.now() is the same clock from another origin and
-// costs less than hrtime.bigint().
-const OFFSET_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
+// subtracted from one taken in another on the same machine. (performance.now() counts from each process's own start, and
+// an offset between the two is wrong by however long the process was put aside while it was taken.)
 
-/** Milliseconds of the machine's monotonic clock, comparable between processes to about a microsecond. */
+/** Milliseconds of the machine's monotonic clock, comparable between its processes. */
 export function monotonicMs(): number {
-  return OFFSET_MS + performance.now();
+  const [seconds, nanos] = process.hrtime();
+  return seconds * 1000 + nanos / 1e6;
 }

@@ -8,6 +8,7 @@ const POLL_MS = 20;
 const STALLED_MS = 3e4;
 /** Runs receiver and generator as processes against the target that `open` gives, and ends them again. */
 async function measureLoad(open, plan) {
+	plan.signal.throwIfAborted();
 	const receiver = startChild("receiver-process");
 	const generator = startChild("load-generator-process");
 	const stop = () => Promise.all([generator.stop(), receiver.stop()]);
@@ -53,6 +54,7 @@ async function measureLoad(open, plan) {
 			walBytesPerEvent: per(sampleBefore.walBytes, sampleAfter.walBytes, load.events),
 			duplicates: after.duplicates,
 			refused: load.refused,
+			connectionsOpened: after.connections - before.connections,
 			peakMemoryBytes: target.peakMemoryBytes(),
 			generatorMicros: load.cpuMicros / load.requests,
 			receiverMicros: (after.cpuMicros - before.cpuMicros) / (after.requests - before.requests)

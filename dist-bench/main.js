@@ -82,8 +82,7 @@ async function main() {
 		return 0;
 	}
 	const interrupt = new AbortController();
-	process.once("SIGINT", () => interrupt.abort());
-	process.once("SIGTERM", () => interrupt.abort());
+	for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => interrupt.abort(/* @__PURE__ */ new Error("The benchmark was interrupted.")));
 	const context = {
 		...options,
 		log: (line) => void process.stderr.write(`… ${line}\n`),
@@ -91,7 +90,10 @@ async function main() {
 	};
 	if (!options.json) process.stdout.write(`${availableParallelism()} × ${cpus()[0]?.model}, Node ${process.version}\n\n`);
 	for (const scenario of options.scenarios) {
-		const { json, table } = await scenario.run(context);
+		const { json, table } = await scenario.run(context).catch((error) => {
+			interrupt.signal.throwIfAborted();
+			throw error;
+		});
 		process.stdout.write(options.json ? `${JSON.stringify(json)}\n` : `${renderTable(table)}\n`);
 	}
 	return 0;

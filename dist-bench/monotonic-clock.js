@@ -1,8 +1,8 @@
 //#region monotonic-clock.ts
-const OFFSET_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now();
-/** Milliseconds of the machine's monotonic clock, comparable between processes to about a microsecond. */
+/** Milliseconds of the machine's monotonic clock, comparable between its processes. */
 function monotonicMs() {
-	return OFFSET_MS + performance.now();
+	const [seconds, nanos] = process.hrtime();
+	return seconds * 1e3 + nanos / 1e6;
 }
 //#endregion
 export { monotonicMs };

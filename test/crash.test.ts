@@ -73,7 +73,8 @@ describe('a server that is killed', () => {
     let cursor: string | undefined;
     const logged: string[] = [];
     for (let done = false; !done; ) {
-      const page = (await server.call('GET', `/v1/apps/${app}/events?limit=500${cursor ? `&after=${cursor}` : ''}`)).body;
+      const page = (await server.call('GET', `/v1/apps/${app}/events?limit=500${cursor ? `&after=${cursor}` : ''}`))
+        .body;
       for (const event of page.events) {
         expect(event.position).toBe(logged.length + 1);
         logged.push(event.id);

@@ -9,7 +9,12 @@ export interface RunningServer {
   apiKey: string;
   pid: number;
   /** As JSON; the parsed answer with its status. */
-  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<{ status: number; body: any }>;
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<{ status: number; body: any }>;
   /** SIGKILL to the process; Postgres lives on. */
   kill(): Promise<void>;
   /** SIGTERM; resolves with the exit code. */

@@ -74,6 +74,7 @@ function toTable(pairs, context, postgresVersion) {
 			row("deliveries", ({ real }) => formatNumber(real.deliveries)),
 			row("duplicates", ({ real }) => formatNumber(real.duplicates)),
 			row("publishes refused (503)", ({ real }) => formatNumber(real.refused)),
+			row("connections opened", ({ real }) => formatNumber(real.connectionsOpened)),
 			row("generator, µs/request", ({ real }) => formatNumber(real.generatorMicros, 1)),
 			row("receiver, µs/request", ({ real }) => formatNumber(real.receiverMicros, 1))
 		],

@@ -7,7 +7,7 @@ import { findApp, findAppByUid, noApp } from '../storage/apps.ts';
 import type { Queryable } from '../storage/database.ts';
 import type { Principal } from './authentication.ts';
 
-export const APP_CACHE_MS = 1000;
+const APP_CACHE_MS = 1000;
 const APP_CACHE_ENTRIES = 10_000;
 
 export class AppDirectory {

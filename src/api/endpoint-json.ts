@@ -70,12 +70,10 @@ export const NewEndpointSchema = z
   })
   .meta({ id: 'NewEndpoint' });
 
-export const EndpointChangeSchema = z
-  .strictObject({ url: z.string().optional(), ...SETTINGS })
-  .meta({
-    id: 'EndpointChange',
-    description: 'What is absent stays, null is the default. Filter, headers and retry delays are replaced as a whole.',
-  });
+export const EndpointChangeSchema = z.strictObject({ url: z.string().optional(), ...SETTINGS }).meta({
+  id: 'EndpointChange',
+  description: 'What is absent stays, null is the default. Filter, headers and retry delays are replaced as a whole.',
+});
 
 /** The state as far as this process knows: an owner elsewhere may still be pausing. */
 export function stateOf(endpoint: Endpoint, engine: Engine): EndpointState {

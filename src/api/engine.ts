@@ -16,7 +16,7 @@ export interface Appended extends LogPlace {
   duplicate: boolean;
 }
 
-export interface SuccessCount {
+interface SuccessCount {
   attempts: number;
   delivered: number;
 }

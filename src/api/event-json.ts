@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { encodeCursor } from '../core/cursor.ts';
 import type { LogEvent } from '../core/event.ts';
+import { formatTime } from '../core/time.ts';
 import type { Instance } from '../storage/instance.ts';
 import type { LogPlace } from './engine.ts';
 import { Time } from './text.ts';
@@ -30,7 +31,7 @@ const COMMA = Buffer.from(',');
 
 function eventParts(event: LogEvent, cursorOf: (place: LogPlace) => string): Buffer[] {
   const head =
-    `{"id":"${event.id}","type":"${event.type}","time":"${new Date(event.timeMs).toISOString()}",` +
+    `{"id":"${event.id}","type":"${event.type}","time":"${formatTime(event.timeMs)}",` +
     `"position":${event.position},"cursor":"${cursorOf(event)}","channels":${JSON.stringify(event.channels)},"data":`;
   return [Buffer.from(head), event.data, CLOSE];
 }

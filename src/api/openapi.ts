@@ -2,11 +2,38 @@
 
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+
+declare module 'fastify' {
+  interface FastifySchema {
+    /** The call takes an Idempotency-Key. */
+    'x-idempotent'?: boolean;
+  }
+}
+
+interface Operation {
+  parameters?: unknown[];
+  requestBody?: { required: boolean };
+  responses: Record<string, { description: string }>;
+  'x-idempotent'?: boolean;
+  'x-body-optional'?: boolean;
+}
 
 interface OpenApiDocument {
-  paths?: Record<string, Record<string, { parameters?: unknown[] }>>;
+  paths?: Record<string, Record<string, Operation>>;
   components?: { schemas?: Record<string, unknown> };
 }
+
+const IDEMPOTENCY_KEY = {
+  in: 'header',
+  name: 'Idempotency-Key',
+  required: false,
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+  description:
+    'Your own key for this request. Sent again within 24 hours with the same body it does nothing and is answered alike; with another body it is refused.',
+};
+
+const SUCCESSES: Record<string, string> = { 200: 'Success.', 201: 'Created.', 202: 'Stored.', 204: 'Done.' };
 
 const REF_PREFIX = '#/components/schemas/';
 
@@ -39,14 +66,33 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'Service', description: 'The process itself; without a key.' },
       ],
     },
-    transform: jsonSchemaTransform,
-    transformObject: (document) => tidy(jsonSchemaTransformObject(document) as OpenApiDocument) as never,
+    transform: (route) => {
+      const transformed = jsonSchemaTransform(route);
+      const isOptional = (route.schema as { body?: unknown } | undefined)?.body instanceof z.ZodOptional;
+      return isOptional ? { ...transformed, schema: { ...transformed.schema, 'x-body-optional': true } } : transformed;
+    },
+    transformObject: (document) =>
+      tidySchemas(tidyOperations(jsonSchemaTransformObject(document) as OpenApiDocument)) as never,
   };
+}
+
+/** Writes down what @fastify/swagger has no words for. */
+function tidyOperations(document: OpenApiDocument): OpenApiDocument {
+  for (const operation of Object.values(document.paths ?? {}).flatMap((methods) => Object.values(methods))) {
+    if (operation['x-idempotent']) operation.parameters = [...(operation.parameters ?? []), IDEMPOTENCY_KEY];
+    if (operation['x-body-optional'] && operation.requestBody) operation.requestBody.required = false;
+    delete operation['x-idempotent'];
+    delete operation['x-body-optional'];
+    for (const [status, response] of Object.entries(operation.responses)) {
+      if (response.description === 'Default Response') response.description = SUCCESSES[status] ?? 'Not ready.';
+    }
+  }
+  return document;
 }
 
 // Each schema comes once as it is read (`NewAppInput`) and once as it is written (`NewApp`). Only what is referred to is kept,
 // and under the plain name where there is no second one.
-function tidy(document: OpenApiDocument): OpenApiDocument {
+function tidySchemas(document: OpenApiDocument): OpenApiDocument {
   const schemas = document.components?.schemas ?? {};
   const used = referred(document.paths, schemas);
   const names = new Map<string, string>();

@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { type IdKind, parseId } from '../core/id.ts';
 import { invalidFields } from './problem.ts';
 
-export const MAX_PAGE_LIMIT = 250;
-export const DEFAULT_PAGE_LIMIT = 50;
+const MAX_PAGE_LIMIT = 250;
+const DEFAULT_PAGE_LIMIT = 50;
 
 export const PAGE_QUERY = {
   limit: z.coerce.number().int().min(1).max(MAX_PAGE_LIMIT).default(DEFAULT_PAGE_LIMIT),

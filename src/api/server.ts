@@ -15,6 +15,8 @@ import { RouteTable } from './route-table.ts';
 import { appRoutes } from './routes/apps.ts';
 import { attemptRoutes } from './routes/attempts.ts';
 import { endpointLifecycleRoutes } from './routes/endpoint-lifecycle.ts';
+import { endpointSecretRoutes } from './routes/endpoint-secret.ts';
+import { endpointStatusRoutes } from './routes/endpoint-status.ts';
 import { endpointRoutes } from './routes/endpoints.ts';
 import { eventTypeRoutes } from './routes/event-types.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -87,7 +89,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     uiConfig: { deepLinking: true },
   });
   const server = app.withTypeProvider<ZodTypeProvider>();
-  server.setValidatorCompiler(validatorCompiler);
+  server.setValidatorCompiler(compileValidator);
   server.setSerializerCompiler(serializerCompiler);
   parseJsonBodies(app);
   await server.register(async (scope) => publishRoutes(scope.withTypeProvider<ZodTypeProvider>(), context));
@@ -98,6 +100,8 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     eventRoutes,
     endpointRoutes,
     endpointLifecycleRoutes,
+    endpointSecretRoutes,
+    endpointStatusRoutes,
     attemptRoutes,
     serviceRoutes,
   ]) {
@@ -106,6 +110,12 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   await app.ready();
   return app;
 }
+
+// fastify shows a missing body to the schema as null: to a schema it is nothing.
+const compileValidator: typeof validatorCompiler = (route) => {
+  const validate = validatorCompiler(route);
+  return route.httpPart === 'body' ? (data) => validate(data ?? undefined) : validate;
+};
 
 /** The reference is served from local files only; and over plain HTTP too, so nothing is to be upgraded. */
 function localOnly(policy: string): string {

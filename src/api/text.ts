@@ -3,11 +3,11 @@ import { z } from 'zod';
 import { checkUid } from '../core/endpoint-config.ts';
 
 export const MAX_NAME_CHARS = 256;
-export const MAX_METADATA_ENTRIES = 50;
-export const MAX_METADATA_KEY_CHARS = 64;
-export const MAX_METADATA_VALUE_CHARS = 500;
+const MAX_METADATA_ENTRIES = 50;
+const MAX_METADATA_KEY_CHARS = 64;
+const MAX_METADATA_VALUE_CHARS = 500;
 
-export function isStorable(text: string): boolean {
+function isStorable(text: string): boolean {
   return !text.includes('\u0000') && text.isWellFormed();
 }
 

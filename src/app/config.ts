@@ -1,6 +1,7 @@
 // The options, once: what the command line's help, the start-up print and docs/reference/config.md say comes from this
 // table, and nothing else reads the environment. A value is taken from the flag, else the variable, else the default.
 import { isIP } from 'node:net';
+import { parseMasterKey } from '../core/secret-box.ts';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -76,7 +77,7 @@ export const OPTIONS = [
     kind: 'secret',
     default: null,
     unit: null,
-    doc: 'The key that seals secrets at rest: 32 bytes in base64, as `openssl rand -base64 32` prints. Must be given with DATABASE_URL; for the embedded server it is made at the first start and kept in master.key in the data folder. Without it the stored secrets are lost.',
+    doc: 'The key that seals secrets at rest: 32 random bytes in base64 or hex, as `openssl rand -base64 32` prints. Must be given with DATABASE_URL; for the embedded server it is made at the first start and kept in master.key in the data folder. Without it the stored secrets are lost.',
   },
   {
     key: 'allowHttp',
@@ -263,12 +264,18 @@ function parse(option: OptionRow, input: string | boolean | string[], name: stri
       if (option.key === 'databaseUrl' && !/^postgres(ql)?:\/\/./.test(text)) {
         return refuse('is not the address of a Postgres database', 'Give postgres://user:password@host:5432/name');
       }
-      if (option.key === 'masterKey' && Buffer.from(text, 'base64').length !== 32) {
-        return refuse('is not 32 bytes in base64', 'Make one with `openssl rand -base64 32`');
-      }
+      if (option.key === 'masterKey') checkMasterKey(name, text);
       return text;
     case 'text':
       return text === '' ? refuse('which is empty', 'Give a value or leave it out') : text;
+  }
+}
+
+function checkMasterKey(name: string, text: string): void {
+  try {
+    parseMasterKey(text);
+  } catch (cause) {
+    throw new ConfigError(`${name} cannot be used. ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -1,8 +1,6 @@
 // What an endpoint is sent for an event. The published bytes of `data` go out as they came in.
 import { formatTime } from './time.ts';
 
-export { formatTime };
-
 /**
  * The body in the format `standard`: `{"type":"…","timestamp":"…","data":…}`, as the Standard Webhooks specification
  * recommends ("Payload structure"). `type` matches EVENT_TYPE_PATTERN, so it needs no escapes.

@@ -51,9 +51,9 @@ export function compileFilter(filter: EndpointFilter): CompiledFilter {
 
 function compileTypes(types: readonly string[] | undefined): (type: string) => boolean {
   if (types === undefined) return () => true;
+  if (types.some((type) => /^\*+$/.test(type))) return () => true;
   const exact = new Set(types.filter((type) => !isPattern(type)));
   const patterns = types.filter(isPattern).map(compilePattern);
-  if (patterns.some((pattern) => pattern.shortest === 0)) return () => true;
   if (patterns.length === 0) return (type) => exact.has(type);
   return (type) => {
     if (exact.has(type)) return true;
@@ -76,8 +76,6 @@ interface Pattern {
   /** Literal pieces between two `*`, in order; none is empty. */
   middle: readonly string[];
   suffix: string;
-  /** Length of all literal pieces together: no shorter text can match. */
-  shortest: number;
 }
 
 function isPattern(type: string): boolean {
@@ -90,21 +88,20 @@ function compilePattern(text: string): Pattern {
     prefix: pieces[0],
     middle: pieces.slice(1, -1).filter((piece) => piece !== ''),
     suffix: pieces[pieces.length - 1],
-    shortest: text.length - (pieces.length - 1),
   };
 }
 
 // Taking the leftmost place for each middle piece is always right: it leaves the most room for the pieces after it.
 function matchesPattern(pattern: Pattern, text: string): boolean {
   const { prefix, middle, suffix } = pattern;
-  if (text.length < pattern.shortest || !text.startsWith(prefix) || !text.endsWith(suffix)) return false;
+  if (!text.startsWith(prefix) || !text.endsWith(suffix)) return false;
   let at = prefix.length;
   for (let i = 0; i < middle.length; i++) {
     const found = text.indexOf(middle[i], at);
     if (found < 0) return false;
     at = found + middle[i].length;
   }
-  return at <= text.length - suffix.length;
+  return at <= text.length - suffix.length; // or the suffix would begin within the piece before it
 }
 
 /** What is wrong with a filter as received, with paths below `path`; empty when it can be compiled. */

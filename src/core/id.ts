@@ -22,6 +22,7 @@ const VALUES = new Int8Array(128).fill(-1);
 for (let i = 0; i < ALPHABET.length; i++) VALUES[ALPHABET.charCodeAt(i)] = i;
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 const ENCODED_LENGTH = 26;
+const MAX_MS = 2 ** 48 - 1;
 
 /** Writes 16 bytes as 26 characters of base32, most significant first, so that the text sorts like the bytes. */
 export function encodeBase32(bytes: Uint8Array): string {
@@ -79,7 +80,9 @@ export function idFromUuid(kind: IdKind, uuid: string): string {
 export function parseId(kind: IdKind, id: string): string | null {
   if (kind === 'app' && id === TIDINGS_APP_ID) return TIDINGS_APP_UUID;
   const prefix = ID_PREFIXES[kind];
-  return id.startsWith(prefix) ? decodeBase32(id.slice(prefix.length)) : null;
+  const uuid = id.startsWith(prefix) ? decodeBase32(id.slice(prefix.length)) : null;
+  // One app, one id: the built-in app is not found under its encoded UUID too.
+  return kind === 'app' && uuid === TIDINGS_APP_UUID ? null : uuid;
 }
 
 /** The UUID inside an id that is known to be one. @throws TidingsError `not_found` otherwise. */
@@ -145,10 +148,10 @@ export class IdGenerator {
     return ID_PREFIXES[kind] + encodeBase32(this.bytes());
   }
 
-  /** Moves the generator past a UUID minted elsewhere. */
+  /** Moves the generator past a UUID minted elsewhere. One of the last millisecond there is has nothing after it. */
   observe(uuid: string): void {
     const ms = Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16);
-    if (ms >= this.#lastMs) {
+    if (ms >= this.#lastMs && ms < MAX_MS) {
       this.#lastMs = ms + 1;
       this.#counter = 0;
     }

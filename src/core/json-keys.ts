@@ -20,6 +20,7 @@ for (const [value, digit] of [...'0123456789abcdef'].entries()) {
 const BACKSLASH = 0x5c;
 /** Up to this many keys of an object are compared as they come. */
 const FEW_KEYS = 16;
+const KEPT_KEYS = 1 << 16;
 /** So that an index and a 32-bit hash fit one double together. */
 const MAX_KEYS = 2 ** 21;
 
@@ -43,6 +44,8 @@ export class JsonKeys {
 
   open(text: Uint8Array<ArrayBuffer>): void {
     this.#text = text;
+    if (this.#meanings.length > text.length) this.#meanings = new Uint8Array(0);
+    if (this.#hash.length > KEPT_KEYS) this.#resize(KEPT_KEYS);
     this.count = 0;
     this.#meaningsLength = 0;
   }
@@ -70,7 +73,7 @@ export class JsonKeys {
 
   #add(first: number, from: number, length: number, hash: number, meaning: number): boolean {
     const key = this.count;
-    if (key === this.#hash.length) this.#grow();
+    if (key === this.#hash.length) this.#resize(key * 2);
     const hashes = this.#hash;
     hashes[key] = hash;
     this.#length[key] = length;
@@ -172,16 +175,16 @@ export class JsonKeys {
     return o;
   }
 
-  #grow(): void {
-    const doubled = (old: Int32Array<ArrayBuffer>) => {
-      const grown = new Int32Array(old.length * 2);
-      grown.set(old);
-      return grown;
+  #resize(length: number): void {
+    const resized = (old: Int32Array<ArrayBuffer>) => {
+      const array = new Int32Array(length);
+      array.set(old.subarray(0, length));
+      return array;
     };
-    this.#hash = doubled(this.#hash);
-    this.#length = doubled(this.#length);
-    this.#from = doubled(this.#from);
-    this.#meaning = doubled(this.#meaning);
+    this.#hash = resized(this.#hash);
+    this.#length = resized(this.#length);
+    this.#from = resized(this.#from);
+    this.#meaning = resized(this.#meaning);
   }
 }
 

@@ -29,6 +29,8 @@ const PLAIN = new Uint8Array(256).fill(1, 0x20);
 PLAIN[QUOTE] = 0;
 PLAIN[BACKSLASH] = 0;
 
+const KEPT_BYTES = 1 << 20;
+
 /**
  * Walks a body: the caller steps through the containers it knows with `enterObject`/`nextMember` and
  * `enterArray`/`nextElement`, passes over every other value with `skipValue`, and closes with `finish`. Every byte is
@@ -59,8 +61,10 @@ export class JsonScanner {
   /** Begins a body and stops at its value. `maxDepth` = how many containers may be open at once. */
   open(body: Uint8Array, maxDepth = MAX_JSON_DEPTH): void {
     const length = body.length;
-    if (this.#text.length <= length) {
-      this.#text = new Uint8Array(2 ** Math.ceil(Math.log2(length + 1)));
+    // A large body's array is kept until a small body comes.
+    if (this.#text.length <= length || (this.#text.length > KEPT_BYTES && length < KEPT_BYTES)) {
+      const step = length < KEPT_BYTES ? 1 << 14 : 1 << 20;
+      this.#text = new Uint8Array(Math.ceil((length + 1) / step) * step);
       this.#words = new Int32Array(this.#text.buffer);
     }
     this.#text.set(body);

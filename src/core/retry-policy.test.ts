@@ -104,6 +104,7 @@ describe('retry policy', () => {
   test('a throttled event is due when Retry-After says', () => {
     const throttled = aFailure({ outcome: 'throttled', random: 0 });
     expect(delayMsOf({ ...throttled, retryAfterMs: 7000 })).toBe(7000);
+    expect(delayMsOf({ ...throttled, retryAfterMs: 10_000, random: 0.5 })).toBe(10_500);
     expect(delayMsOf({ ...throttled, retryAfterMs: null })).toBe(THROTTLE_DELAY_MS);
     expect(delayMsOf({ ...throttled, retryAfterMs: 0 })).toBe(1000);
     expect(delayMsOf({ ...throttled, retryAfterMs: 1e15 })).toBe(MAX_RETRY_AFTER_MS);

@@ -1,5 +1,5 @@
 // Times as the API writes and reads them: RFC 3339. Only years 0001 to 9999 are held, as there the text, a Date and a
-// timestamp in Postgres agree. Both directions are on the path of every event, and a Date is slow at them.
+// timestamp of Postgres agree. Both directions are on the path of every event, and a Date is slow at them.
 
 export const MIN_TIME_MS = -62_135_596_800_000;
 export const MAX_TIME_MS = 253_402_300_799_999;

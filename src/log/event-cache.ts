@@ -93,8 +93,13 @@ export class EventCache {
    * beyond the place asked for means that retention has dropped what is between; nothing at all, that the chunk is dropped.
    */
   async read(appId: string, from: LogPlace, head: LogPlace): Promise<LogEvent[]> {
+    if (from.position > head.position) return [];
     const found = this.peek(appId, from.position);
-    if (found.length > 0 || from.position > head.position) return found;
+    if (found.length > 0) {
+      // What is beyond the head stays unseen: the reader's configuration may be older than those events.
+      const beyond = from.position + found.length - 1 - head.position;
+      return beyond > 0 ? found.slice(0, -beyond) : found;
+    }
     const to = Math.min(head.position, (chunkIndex(from.position) + 1) * CHUNK_POSITIONS - 1);
     const key = `${appId} ${from.position} ${to}`;
     let read = this.#reads.get(key);

@@ -20,6 +20,8 @@ export interface AppLanesParts {
 /** Beyond this the events that arrive during a reload are left to be read from the log. */
 const MAX_WAITING_EVENTS = 2000;
 const RELOAD_RETRY_MS = 1000;
+/** Lanes that nothing matches advance in memory; so often they are written down (design rule 11). */
+const PERSIST_EVERY_POSITIONS = 10_000;
 
 export class AppLanes {
   readonly appId: string;
@@ -27,12 +29,13 @@ export class AppLanes {
   readonly #parts: AppLanesParts;
   readonly #host: LaneHost;
   #routed: LogPlace = { position: 0, day: '' };
+  #persistAt = 0;
   #configVersion = -1;
   readonly #byType = new Map<string, Lane[]>();
   #anyType: Lane[] = [];
   #waiting: LogEvent[] = [];
   /** The end that must be reached without events in hand. */
-  #waitingHead: LogPlace | null = null;
+  #waitingHead: Head | null = null;
   #loading: Promise<void> | null = null;
   #reloadWanted = false;
   #stopped = false;
@@ -57,7 +60,7 @@ export class AppLanes {
     if (this.#loading || newest.configVersion > this.#configVersion) {
       this.#waiting.push(...events);
       if (this.#waiting.length > MAX_WAITING_EVENTS) {
-        this.#waitingHead = { position: newest.position, day: newest.day };
+        this.#waitingHead = { position: newest.position, day: newest.day, configVersion: newest.configVersion };
         this.#waiting = [];
       }
       if (!this.#loading) this.reload();
@@ -69,7 +72,7 @@ export class AppLanes {
   /** The log ends at `head`, and its events are not at hand. */
   advanceTo(head: Head): void {
     if (this.#loading || head.configVersion > this.#configVersion) {
-      this.#waitingHead = { position: head.position, day: head.day };
+      this.#waitingHead = head;
       this.#waiting = [];
       if (!this.#loading) this.reload();
       return;
@@ -124,7 +127,10 @@ export class AppLanes {
   }
 
   #apply(app: LoadedApp): void {
-    if (!this.loaded) this.#routed = { position: app.head.position, day: app.head.day };
+    if (!this.loaded) {
+      this.#routed = { position: app.head.position, day: app.head.day };
+      this.#persistAt = app.head.position + PERSIST_EVERY_POSITIONS;
+    }
     this.#configVersion = app.head.configVersion;
     const seen = new Set<string>();
     for (const endpoint of app.endpoints) {
@@ -165,7 +171,7 @@ export class AppLanes {
     const head = this.#waitingHead;
     this.#waiting = [];
     this.#waitingHead = null;
-    if (head) this.#jumpTo(head);
+    if (head) this.advanceTo(head);
     if (waiting.length > 0) this.route(waiting);
   }
 
@@ -178,6 +184,10 @@ export class AppLanes {
     const from = this.#routed.position;
     // Lanes stand at `routed` while their queues are empty: move it first, then hand over.
     this.#routed = { position: last.position, day: last.day };
+    if (last.position >= this.#persistAt) {
+      this.#persistAt = last.position + PERSIST_EVERY_POSITIONS;
+      for (const lane of this.lanes.values()) this.#host.checkpointSoon(lane);
+    }
     for (const event of events) {
       if (event.position <= from) continue;
       if (event.configVersion === this.#configVersion) {

@@ -266,6 +266,7 @@ export class Dispatcher {
       countOpen: (change) => this.#countOpen(change),
       send: (attempt, done) => this.#send(attempt, done),
       flush: (item) => this.flusher.add(item),
+      checkpointSoon: (lane) => this.flusher.checkpointSoon(lane),
       ready: (lane) => this.#enqueue(lane),
       wakeAt: (lane, atMs) => this.#wakes.at(lane, atMs),
       readAt: (lane, place) => readEventAt(db, { appId: lane.appId, ...place }),

@@ -53,6 +53,7 @@ export const FLUSHER_DEFAULTS: FlusherOptions = {
 };
 
 const MAX_RETRY_DELAY_MS = 1000;
+const MAX_CHECKPOINTS = 1000;
 
 export interface FlusherParts {
   db: Database;
@@ -103,6 +104,11 @@ export class Flusher {
     } else {
       this.#timer ??= setTimeout(() => this.#kick(), this.#options.lingerMs);
     }
+  }
+
+  /** Writes the lane's checkpoint with one of the next sweeps. */
+  checkpointSoon(lane: FlushedLane): void {
+    if (!this.#discarding) this.#markDirty(lane);
   }
 
   /** Writes all that waits, with a checkpoint of every lane that is behind its own. */
@@ -206,6 +212,7 @@ export class Flusher {
     if (scope !== 'items') this.#sweepDue = false;
     const nowMs = this.#parts.now();
     for (const lane of lanes) {
+      if (flush.lanes.length >= MAX_CHECKPOINTS && scope !== 'all') break; // the others follow with the next sweep
       const row = lane.checkpoint(nowMs, scope === 'all');
       if (row) flush.lanes.push(row);
       if (row || !lane.behindCheckpoint) this.#dirty.delete(lane);

@@ -15,6 +15,7 @@ import { Tail } from '../log/tail.ts';
 import { Writer } from '../log/writer.ts';
 import { Database, type DedicatedConnection, type Query } from '../storage/database.ts';
 import { createEndpoint, pauseEndpoint, resumeEndpoint, updateEndpoint } from '../storage/endpoint-changes.ts';
+import { readHead } from '../storage/heads.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
 import { Dispatcher, type DispatcherParts } from './dispatcher.ts';
 import { Operations } from './operations.ts';
@@ -54,7 +55,8 @@ class Receivers {
   /** An answer after a random while, so that completions overtake each other. */
   send: Send = (request, done) => {
     this.sends++;
-    const key = `${request.headers['x-endpoint']} ${request.headers['webhook-id']}`;
+    const headers = request.headers as Record<string, string>;
+    const key = `${headers['x-endpoint']} ${headers['webhook-id']}`;
     this.received.set(key, (this.received.get(key) ?? 0) + 1);
     const result =
       this.healthy || Math.random() < 0.75 ? DELIVERED : FAILURES[Math.floor(Math.random() * FAILURES.length)];
@@ -140,6 +142,21 @@ async function aProcess(receivers: Receivers) {
   return {
     writer,
     dispatcher,
+    async settled(appId: string, endpointIds: string[]): Promise<boolean> {
+      const head = await readHead(database.db, appId);
+      return endpointIds.every((id) => {
+        const lane = dispatcher.lane(appId, id);
+        if (head?.position === 0) return true;
+        return lane?.idle === true && lane.settled.position === head?.position && lane.retryCount === 0;
+      });
+    },
+    describe(appId: string, endpointIds: string[]): string {
+      const lanes = endpointIds.map((id) => {
+        const lane = dispatcher.lane(appId, id);
+        return lane && { state: lane.state, settled: lane.settled, retries: lane.retryCount, open: lane.uncommitted, breaker: lane.breaker.snapshot };
+      });
+      return JSON.stringify({ lanes, head: tail.head(appId), flushing: dispatcher.flusher.waiting, errors: errors.slice(-3).map(String) });
+    },
     /** Like a SIGKILL: nothing is flushed, nothing in flight is heard of again; its lease is declared over at once. */
     crash: async (): Promise<void> => {
       dead = true;
@@ -281,18 +298,18 @@ describe('lane and flush', () => {
           if (paused[i]) await resumeEndpoint(database.db, { appId, endpointId }, 'cursor');
         }
         process.dispatcher.configChanged(appId);
-        for (;;) {
-          const { pending } = await count();
-          if (pending === 0) break;
+        for (const deadline = Date.now() + 10_000; !(await process.settled(appId, endpoints)); ) {
+          if (Date.now() > deadline) throw new Error(`still pending: ${process.describe(appId, endpoints)}`);
           await new Promise((resolve) => setTimeout(resolve, 20));
         }
-        const { attempts } = await count();
+        await process.stop();
+        const { attempts, pending } = await count();
+        expect(pending).toBe(0);
         const deadRows = await database.db.query<{ event_id: string }>({
           name: 'dead',
           text: 'SELECT event_id FROM dead',
         });
         const dead = new Set(deadRows.map((row) => row.event_id));
-        await process.stop();
 
         const lost = expected.filter(
           ({ endpoint, id }) => !receivers.received.has(`${endpoint} ${id}`) && !dead.has(id),

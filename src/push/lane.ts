@@ -46,6 +46,8 @@ export interface SharedHost {
   countOpen(change: 1 | -1): void;
   send(attempt: OpenAttempt, done: (result: SendResult) => void): void;
   flush(item: FlushItem): void;
+  /** Writes the lane's checkpoint with one of the next flushes. */
+  checkpointSoon(lane: Lane): void;
   /** Asks to be pumped soon, in turn with the others. */
   ready(lane: Lane): void;
   wakeAt(lane: Lane, atMs: number): void;

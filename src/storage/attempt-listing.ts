@@ -94,7 +94,7 @@ function toAttempt(appId: string, row: AttemptRow): Attempt {
 /** Rows that one page looks at, whatever it finds among them. */
 export const MAX_SCANNED_ATTEMPTS = 5000;
 
-export interface AttemptPage<Key> {
+interface AttemptPage<Key> {
   attempts: Attempt[];
   /** Where the next page begins; null when there is none. */
   next: Key | null;

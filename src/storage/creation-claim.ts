@@ -9,7 +9,7 @@ export interface CreationKey {
   bodyHash: Buffer;
 }
 
-export interface CreationClaim {
+interface CreationClaim {
   appId: string;
   kind: 'app' | 'endpoint';
   /** The id the thing will have if it is created now. */

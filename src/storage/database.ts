@@ -7,8 +7,6 @@ import { TidingsError } from '../core/errors.ts';
 export interface Query {
   name: string;
   text: string;
-  /** Results in Postgres' binary format: for statements that return payloads. */
-  binary?: boolean;
 }
 
 export interface DatabaseOptions {
@@ -23,19 +21,15 @@ export interface Queryable {
   query<Row>(query: Query, values?: unknown[]): Promise<Row[]>;
 }
 
-// int8 as number: positions stay far below 2^53. date as text: a Date would shift it by the time zone.
+// int8 as number: positions stay far below 2^53. date as text: a Date would shift it by the time zone. Results come as text: pg 8.23
+// decodes binary ones as UTF-8 first, which garbles them.
 const types = {
-  getTypeParser(oid: number, format?: 'text' | 'binary') {
-    if (format === 'binary') return oid === 20 ? readInt8 : pg.types.getTypeParser(oid, 'binary');
+  getTypeParser(oid: number) {
     if (oid === 20) return Number;
     if (oid === 1082) return (text: string) => text;
     return pg.types.getTypeParser(oid, 'text');
   },
 } as pg.CustomTypesConfig;
-
-function readInt8(bytes: Buffer): number {
-  return bytes.readInt32BE(0) * 2 ** 32 + bytes.readUInt32BE(4);
-}
 
 const SESSION = '-c synchronous_commit=on -c idle_in_transaction_session_timeout=60s -c TimeZone=UTC';
 

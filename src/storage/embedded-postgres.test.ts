@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { buildOnce } from '../../test/build.ts';
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from './embedded-postgres.ts';
 import { isRoot } from './postgres-account.ts';
@@ -20,6 +21,23 @@ async function aFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tidings-test-'));
   cleanups.push(() => rm(folder, { recursive: true, force: true }));
   await chmod(folder, 0o711);
+  return folder;
+}
+
+// A first start takes most of a second: those who don't ask about it begin with a copy of a stopped server's folder.
+let template: string;
+beforeAll(async () => {
+  template = await mkdtemp(join(tmpdir(), 'tidings-test-'));
+  await chmod(template, 0o711);
+  const server = new EmbeddedPostgres({ dataFolder: template });
+  await server.start();
+  await server.stop();
+});
+afterAll(() => rm(template, { recursive: true, force: true }));
+
+async function aUsedFolder(): Promise<string> {
+  const folder = join(await aFolder(), 'data');
+  await promisify(execFile)('cp', ['-a', template, folder]);
   return folder;
 }
 
@@ -91,7 +109,7 @@ describe('embedded postgres', () => {
   });
 
   test('may be stopped before it is started, and twice', async () => {
-    const folder = await aFolder();
+    const folder = await aUsedFolder();
     const server = aServer(folder);
     await server.stop();
     await server.start();
@@ -101,7 +119,7 @@ describe('embedded postgres', () => {
   });
 
   test('is durable, reached by its socket only, and wants a password', async () => {
-    const folder = await aFolder();
+    const folder = await aUsedFolder();
     const server = aServer(folder, { settings: { work_mem: '5MB' } });
     await server.start();
     expect(await ask(server, 'SHOW fsync')).toBe('on');
@@ -131,7 +149,7 @@ describe('embedded postgres', () => {
   });
 
   test('survives one stopping while another starts', async () => {
-    const folder = await aFolder();
+    const folder = await aUsedFolder();
     const servers = [aServer(folder), aServer(folder), aServer(folder)];
     await servers[0].start();
     for (let round = 0; round < 6; round++) {
@@ -143,7 +161,7 @@ describe('embedded postgres', () => {
   });
 
   test('outlives a killed process and is adopted by the next', async () => {
-    const folder = await aFolder();
+    const folder = await aUsedFolder();
     const killed = await aProcessWithServer(folder);
     const pid = await pidOf(folder);
     await killed.kill();
@@ -156,7 +174,7 @@ describe('embedded postgres', () => {
   });
 
   test('starts again when the server was killed too', async () => {
-    const folder = await aFolder();
+    const folder = await aUsedFolder();
     const killed = await aProcessWithServer(folder);
     const observer = aServer(folder);
     await observer.start();
@@ -177,7 +195,7 @@ describe('embedded postgres', () => {
   });
 
   test('is not misled by a pid file whose pid belongs to another process now', async () => {
-    const folder = await aFolder();
+    const folder = await aUsedFolder();
     const server = aServer(folder);
     await server.start();
     const pidFile = join(folder, 'postgres', 'postmaster.pid');
@@ -217,13 +235,20 @@ describe('embedded postgres', () => {
   });
 
   test('refuses the data of another major version', async () => {
-    const folder = await aFolder();
+    const folder = await aUsedFolder();
     const server = aServer(folder);
     await server.start();
     await server.stop();
     await writeFile(join(folder, 'postgres', 'PG_VERSION'), '14\n');
     await expect(server.start()).rejects.toThrow(/was written by Postgres 14, but the server here is Postgres \d+/);
     expect(await readdir(join(folder, 'users'))).toEqual([]);
+  });
+
+  test('refuses a data folder that is a file, or under one', async () => {
+    const file = join(await aFolder(), 'file');
+    await writeFile(file, '');
+    await expect(aServer(file).start()).rejects.toThrow(`The data folder ${file} cannot be used: EEXIST`);
+    await expect(aServer(join(file, 'data')).start()).rejects.toThrow('Choose another folder with --data');
   });
 
   test.runIf(isRoot())('names the folder that keeps the system user out', async () => {

@@ -106,35 +106,19 @@ export class EmbeddedPostgres {
   }
 
   async #findPlace(): Promise<Place> {
-    const dataFolder = await realpathOf(this.#options.dataFolder);
+    const dataFolder = await realpathOf(this.#options.dataFolder).catch(refuseFolder(this.#options.dataFolder));
     const cluster = join(dataFolder, 'postgres');
     const account = isRoot() ? await accountOf(cluster) : null;
-    if (account) {
-      const barrier = await findBarrier(dataFolder, account);
-      if (barrier) {
-        throw new Error(
-          `The data folder ${dataFolder} cannot be used: Postgres runs as the system user postgres, which may not enter ` +
-            `${barrier.folder} (mode ${barrier.mode}). Choose another folder with --data, or let it in: chmod o+x ${barrier.folder}`,
-        );
-      }
-    }
-    await makeFolder(dataFolder, account ? 0o711 : 0o700);
-    await access(dataFolder, constants.W_OK | constants.X_OK).catch((cause) => {
-      throw new Error(`The data folder ${dataFolder} cannot be written to. Choose another folder with --data.`, {
-        cause,
-      });
-    });
-    if (account) {
-      const stats = await stat(dataFolder);
-      if (!mayEnter(stats, account)) await chmod(dataFolder, (stats.mode & 0o7777) | 0o011);
-    } else {
-      const stats = await stat(cluster).catch(() => null);
-      if (stats && stats.uid !== process.geteuid?.()) {
-        throw new Error(
-          `The data in ${cluster} belongs to another user (uid ${stats.uid}), who must run its server. ` +
-            'Start Tidings as that user or as root, or choose another folder with --data.',
-        );
-      }
+    if (account) await refuseUnreachable(dataFolder, account);
+    await makeFolder(dataFolder, account ? 0o711 : 0o700).catch(refuseFolder(dataFolder));
+    await access(dataFolder, constants.W_OK | constants.X_OK).catch(refuseFolder(dataFolder));
+    const stats = await stat(account ? dataFolder : cluster).catch(() => null);
+    if (account && stats && !mayEnter(stats, account)) await chmod(dataFolder, (stats.mode & 0o7777) | 0o011);
+    if (!account && stats && stats.uid !== process.geteuid?.()) {
+      throw new Error(
+        `The data in ${cluster} belongs to another user (uid ${stats.uid}), who must run its server. ` +
+          'Start Tidings as that user or as root, or choose another folder with --data.',
+      );
     }
     const binFolder = this.#options.binFolder ?? (await provideBinaries(findPackage(), dataFolder, account));
     return { dataFolder, cluster, binFolder, account };
@@ -210,6 +194,22 @@ export class EmbeddedPostgres {
     const left = await findPostmaster(cluster);
     if (left) throw new Error(`The Postgres server in ${cluster} (pid ${left.pid}) does not stop.`);
   }
+}
+
+function refuseFolder(dataFolder: string): (cause: Error) => never {
+  return (cause) => {
+    const problem = `The data folder ${dataFolder} cannot be used: ${cause.message}.`;
+    throw new Error(`${problem} Choose another folder with --data, or change its owner or mode.`, { cause });
+  };
+}
+
+async function refuseUnreachable(dataFolder: string, account: Account): Promise<void> {
+  const barrier = await findBarrier(dataFolder, account);
+  if (!barrier) return;
+  throw new Error(
+    `The data folder ${dataFolder} cannot be used: Postgres runs as the system user postgres, which may not enter ` +
+      `${barrier.folder} (mode ${barrier.mode}). Choose another folder with --data, or let it in: chmod o+x ${barrier.folder}`,
+  );
 }
 
 /** As root: the owner of the cluster where there is one that is not root, else the system user postgres. */

@@ -42,7 +42,7 @@ const INSERT_SECRET = {
 INSERT INTO endpoint_secrets (app_id, endpoint_id, secret_id, sealed, created_at) VALUES ($1, $2, $3, $4, now())`,
 } satisfies Query;
 
-export interface NewSecret {
+interface NewSecret {
   appId: string;
   endpointId: string;
   /** A new UUID. */

@@ -126,7 +126,7 @@ interface LoadedRow extends EndpointRow {
   versions: [number, number, EndpointFilter][];
 }
 
-export interface AppConfiguration {
+interface AppConfiguration {
   configVersion: number;
   lastPosition: number;
   lastDay: string;

@@ -29,7 +29,7 @@ function toEvent(appId: string, day: string, row: EventRow): LogEvent {
     appendedMs: Math.round(row.appended_ms),
     channels: row.channels ?? [],
     configVersion: row.config_version,
-    data: Buffer.from(row.data), // a copy: the row's bytes are a view of the socket's read buffer
+    data: row.data,
   };
 }
 
@@ -43,7 +43,6 @@ FROM (
   FROM events WHERE app_id = $1 AND day = $2 AND position >= $3 AND position <= $4
 ) AS range
 WHERE bytes_before < $5 ORDER BY position`,
-  binary: true,
 } satisfies Query;
 
 export interface ReadRange {
@@ -86,7 +85,6 @@ export function nextDay(day: string): string {
 const EVENT_AT = {
   name: 'event_at',
   text: `SELECT ${COLUMNS} FROM events WHERE app_id = $1 AND day = $2 AND position = $3`,
-  binary: true,
 } satisfies Query;
 
 /** One event by its place; null when retention has dropped it. */
@@ -101,7 +99,6 @@ export async function readEventAt(
 const FIND_EVENT = {
   name: 'find_event',
   text: `SELECT day::text AS day_text, ${COLUMNS} FROM events WHERE app_id = $1 AND event_id = $2 ORDER BY position DESC LIMIT 1`,
-  binary: true,
 } satisfies Query;
 
 /** One event by its id (the newest, when an id came again after its idempotency window). */

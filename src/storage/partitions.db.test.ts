@@ -83,9 +83,11 @@ describe('partitions', () => {
       const made = ensurePartitions(database.db, { daysAhead: 20 });
       let inserts = 0;
       let done = false;
-      made.finally(() => {
-        done = true;
-      });
+      const settled = made
+        .catch(() => {})
+        .then(() => {
+          done = true;
+        });
       while (!done) {
         await database.db.transaction(async (other) => {
           await other.query({ name: 'impatient', text: "SET LOCAL lock_timeout = '1s'" });
@@ -93,6 +95,7 @@ describe('partitions', () => {
         });
         inserts++;
       }
+      await settled;
       expect(await made).toHaveLength(26);
       expect(inserts).toBeGreaterThan(0);
     });

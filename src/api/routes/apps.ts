@@ -53,8 +53,9 @@ export function appRoutes(server: ApiServer, context: ApiContext): void {
       schema: {
         tags,
         operationId: 'createApp',
+        'x-idempotent': true,
         summary: 'Create an app',
-        description: 'Takes an `Idempotency-Key`. Needs a key for the whole instance.',
+        description: 'Needs a key for the whole instance.',
         body: NewAppSchema,
         response: { 201: AppSchema.describe('The app.'), ...PROBLEM_RESPONSES },
       },

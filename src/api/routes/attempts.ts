@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { OUTCOMES } from '../../core/outcome.ts';
 import { listAppAttempts, listEndpointAttempts } from '../../storage/attempt-listing.ts';
 import { listDead } from '../../storage/dead-listing.ts';
-import { findEndpoint, noEndpoint } from '../../storage/endpoints.ts';
 import { appAccess } from '../access.ts';
 import { AttemptSchema, renderAttempt } from '../attempt-json.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
+import { knownEndpoint } from '../known-endpoint.ts';
 import { decodePage, encodePage, idKey, PAGE_QUERY, pageOf } from '../page.ts';
 import { PROBLEM_RESPONSES } from '../problem.ts';
 import { Time } from '../text.ts';
@@ -56,12 +56,10 @@ export function attemptRoutes(server: ApiServer, context: ApiContext): void {
     async (request) => {
       const { appId } = request;
       const { limit, page, outcome = null } = request.query;
-      const endpoint = await findEndpoint(db, appId, request.params.endpoint);
-      if (endpoint === null) throw noEndpoint(request.params.endpoint);
+      const { id: endpointId } = await knownEndpoint(context, appId, request.params.endpoint);
       const attemptId = decodePage(page, idKey('attempt'));
       const before = attemptId === null ? null : { attemptId };
-      const place = { appId, endpointId: endpoint.id };
-      const { attempts, next } = await listEndpointAttempts(db, place, { limit, before, outcome });
+      const { attempts, next } = await listEndpointAttempts(db, { appId, endpointId }, { limit, before, outcome });
       return { data: attempts.map(renderAttempt), nextPage: next === null ? null : encodePage(next.attemptId) };
     },
   );

@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import type { Endpoint } from '../../core/endpoint.ts';
 import { createEndpointConfig, type EndpointConfigResult, mergeEndpointConfig } from '../../core/endpoint-config.ts';
 import { uuidFromId } from '../../core/id.ts';
 import { generateSecret, parseSecret, type SigningScheme } from '../../core/signature.ts';
 import { createEndpoint, deleteEndpoint, type EndpointStart, updateEndpoint } from '../../storage/endpoint-changes.ts';
-import { findEndpoint, listEndpoints, noEndpoint } from '../../storage/endpoints.ts';
+import { listEndpoints } from '../../storage/endpoints.ts';
 import { appAccess } from '../access.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
 import { EndpointChangeSchema, EndpointSchema, NewEndpointSchema, renderEndpoint } from '../endpoint-json.ts';
 import { creationKey } from '../idempotency-key.ts';
+import { knownEndpoint } from '../known-endpoint.ts';
 import { cutPage, decodePage, idKey, PAGE_QUERY, pageOf } from '../page.ts';
 import { invalidFields, PROBLEM_RESPONSES } from '../problem.ts';
 import { APP_PARAMS } from './apps.ts';
@@ -21,13 +21,6 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
   const tags = ['Endpoints'];
   const params = z.object(ENDPOINT_PARAMS);
 
-  /** The endpoint of the path. @throws TidingsError `not_found` */
-  async function theEndpoint(request: { appId: string; params: { endpoint: string } }): Promise<Endpoint> {
-    const endpoint = await findEndpoint(db, request.appId, request.params.endpoint);
-    if (endpoint === null) throw noEndpoint(request.params.endpoint);
-    return endpoint;
-  }
-
   server.post(
     '/v1/apps/:app/endpoints',
     {
@@ -35,8 +28,9 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
       schema: {
         tags,
         operationId: 'createEndpoint',
+        'x-idempotent': true,
         summary: 'Create an endpoint',
-        description: 'Takes an `Idempotency-Key`. The signing secret is read by a call of its own.',
+        description: 'The signing secret is read by a call of its own.',
         params: z.object(APP_PARAMS),
         body: NewEndpointSchema,
         response: { 201: EndpointSchema, ...PROBLEM_RESPONSES },
@@ -101,7 +95,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
         response: { 200: EndpointSchema, ...PROBLEM_RESPONSES },
       },
     },
-    async (request) => renderEndpoint(await theEndpoint(request), engine),
+    async (request) => renderEndpoint(await knownEndpoint(context, request.appId, request.params.endpoint), engine),
   );
 
   server.patch(
@@ -122,7 +116,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
     async (request) => {
       const { appId } = request;
       const { uid, ...settings } = request.body;
-      const { id } = await theEndpoint(request);
+      const { id } = await knownEndpoint(context, request.appId, request.params.endpoint);
       const endpoint = await updateEndpoint(db, { appId, endpointId: id }, (stored) => {
         const config = accepted(mergeEndpointConfig(stored.config, settings));
         if (settings.url !== undefined) context.checkUrl(config.url);
@@ -148,7 +142,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
     },
     async (request, reply) => {
       const { appId } = request;
-      const { id } = await theEndpoint(request);
+      const { id } = await knownEndpoint(context, request.appId, request.params.endpoint);
       await deleteEndpoint(db, { appId, endpointId: id });
       engine.configChanged(appId);
       return reply.code(204).send(null);

@@ -14,7 +14,7 @@ import { cutPage, decodePage, PAGE_QUERY, pageOf } from '../page.ts';
 import { PROBLEM_RESPONSES } from '../problem.ts';
 import { Time, text } from '../text.ts';
 
-export const MAX_TYPE_DESCRIPTION_CHARS = 4000;
+const MAX_TYPE_DESCRIPTION_CHARS = 4000;
 
 const EventTypeSchema = z
   .object({ type: z.string(), description: z.string(), archived: z.boolean(), createdAt: Time, updatedAt: Time })

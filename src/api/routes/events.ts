@@ -6,17 +6,17 @@ import { EVENT_ID_PATTERN, type LogEvent } from '../../core/event.ts';
 import { checkFilter } from '../../core/filter.ts';
 import { uuidFromId } from '../../core/id.ts';
 import { listEventAttempts } from '../../storage/attempt-listing.ts';
-import { findEndpoint, noEndpoint } from '../../storage/endpoints.ts';
 import { appAccess } from '../access.ts';
 import { AttemptSchema, renderAttempt } from '../attempt-json.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
 import { cursorWriter, EventSchema, renderEvent, renderEventPage } from '../event-json.ts';
+import { knownEndpoint } from '../known-endpoint.ts';
 import { decodePage, encodePage, idKey, PAGE_QUERY, pageOf } from '../page.ts';
 import { invalidFields, PROBLEM_RESPONSES } from '../problem.ts';
 import { APP_PARAMS } from './apps.ts';
 
-export const MAX_READ_EVENTS = 1000;
-export const MAX_READ_BYTES = 8 * 1024 * 1024;
+const MAX_READ_EVENTS = 1000;
+const MAX_READ_BYTES = 8 * 1024 * 1024;
 
 const EVENT_PARAMS = { ...APP_PARAMS, event: z.string().describe("The event's id.") };
 
@@ -42,6 +42,10 @@ const ReadQuery = z.strictObject({
     .describe('Only these types, separated by commas; `*` stands for any characters.'),
   channels: z.string().max(20_000).optional().describe('Only events with at least one of these, separated by commas.'),
 });
+
+const ResendSchema = z
+  .strictObject({ endpoint: z.string().describe("The endpoint's id or uid.") })
+  .meta({ id: 'Resend' });
 
 export function eventRoutes(server: ApiServer, context: ApiContext): void {
   const { db, engine, instance } = context;
@@ -126,15 +130,14 @@ export function eventRoutes(server: ApiServer, context: ApiContext): void {
         summary: 'Send an event to an endpoint once more',
         description: 'Makes one attempt now, whatever came of the event before, and answers with it.',
         params: z.object(EVENT_PARAMS),
-        body: z.strictObject({ endpoint: z.string().describe("The endpoint's id or uid.") }).meta({ id: 'Resend' }),
+        body: ResendSchema,
         response: { 200: AttemptSchema, ...PROBLEM_RESPONSES },
       },
     },
     async (request) => {
       const { appId } = request;
       const event = await knownEvent(context, appId, request.params.event);
-      const endpoint = await findEndpoint(db, appId, request.body.endpoint);
-      if (endpoint === null) throw noEndpoint(request.body.endpoint);
+      const endpoint = await knownEndpoint(context, appId, request.body.endpoint);
       if (endpoint.pausedAt !== null || endpoint.disabledAt !== null) {
         const state = endpoint.disabledAt !== null ? 'disabled' : 'paused';
         throw new TidingsError(

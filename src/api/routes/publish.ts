@@ -47,8 +47,6 @@ const AppendedSchema = z
 
 const AppendedBatchSchema = z.object({ events: z.array(AppendedSchema) }).meta({ id: 'PublishedEvents' });
 
-const IDEMPOTENCY = 'Takes an `Idempotency-Key`, which is remembered for 24 hours.';
-
 type PublishRequest = FastifyRequest<{ Params: { app: string } }>;
 
 export async function publishRoutes(server: ApiServer, context: ApiContext): Promise<void> {
@@ -60,7 +58,7 @@ export async function publishRoutes(server: ApiServer, context: ApiContext): Pro
 
   const guard = context.authenticator.guard({ permission: 'publish' });
   const newId = (): string => ids.id('event');
-  const common = { onRequest: guard, tags: ['Events'] };
+  const tags = ['Events'];
 
   server.post(
     '/v1/apps/:app/events',
@@ -68,10 +66,11 @@ export async function publishRoutes(server: ApiServer, context: ApiContext): Pro
       onRequest: guard,
       bodyLimit: MAX_EVENT_BYTES,
       schema: {
-        tags: common.tags,
+        tags,
         operationId: 'publishEvent',
+        'x-idempotent': true,
         summary: 'Publish an event',
-        description: `Answered once the event is stored. At most 1 MiB. ${IDEMPOTENCY}`,
+        description: 'Answered once the event is stored. At most 1 MiB.',
         params: z.object(APP_PARAMS),
         body: EventInput,
         response: { 202: AppendedSchema, ...PROBLEM_RESPONSES },
@@ -91,10 +90,11 @@ export async function publishRoutes(server: ApiServer, context: ApiContext): Pro
       onRequest: guard,
       bodyLimit: MAX_BATCH_BYTES,
       schema: {
-        tags: common.tags,
+        tags,
         operationId: 'publishEvents',
+        'x-idempotent': true,
         summary: 'Publish up to 1,000 events',
-        description: `All or nothing, at most 16 MiB in all and 1 MiB of data each. ${IDEMPOTENCY}`,
+        description: 'All or nothing, at most 16 MiB in all and 1 MiB of data each.',
         params: z.object(APP_PARAMS),
         body: BatchInput,
         response: { 202: AppendedBatchSchema, ...PROBLEM_RESPONSES },

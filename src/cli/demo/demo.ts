@@ -5,6 +5,7 @@ import { ApiClient } from './api-client.ts';
 import { type DemoEndpoint, demoEndpoints, takes } from './demo-endpoints.ts';
 import { type DemoEvent, githubEvents } from './github-events.ts';
 import { Ledger } from './ledger.ts';
+import { publishPaced } from './paced-publisher.ts';
 import { formatCount, Progress, type ProgressBar } from './progress.ts';
 import { type ReceiverHandle, startReceiverProcess } from './receiver-handle.ts';
 import { renderSummary, summaryJson } from './summary.ts';
@@ -27,7 +28,7 @@ export interface DemoOptions {
   /** At least so many events; every payload is published equally often. */
   events?: number;
   eventsPerSecond?: number;
-  /** How long deliveries may take to arrive after the last publish. */
+  /** After everything is published, the demo gives up once nothing has arrived for so long. */
   settleSeconds?: number;
   startReceiver?: () => ReceiverHandle;
   endpoints?: DemoEndpoint[];
@@ -36,9 +37,9 @@ export interface DemoOptions {
 const DEFAULT_EVENTS = 3000;
 // A pace that lasts long enough to watch, and at which latency is that of the path, not of a queue.
 const DEFAULT_EVENTS_PER_SECOND = 500;
-const DEFAULT_SETTLE_SECONDS = 60;
+const DEFAULT_SETTLE_SECONDS = 30;
 const CONNECTIONS = 16;
-const TICK_MS = 10;
+const COLLECT_EVERY_MS = 50;
 // After the last expected delivery, for duplicates to show up.
 const LINGER_MS = 500;
 
@@ -66,7 +67,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const endpoints = options.endpoints ?? demoEndpoints();
   const ledger = new Ledger(endpoints);
   const progress = new Progress(options);
-  const bars = () => progressBars(events, endpoints, ledger);
+  const bars = progressBars(events, endpoints, ledger);
 
   const stops: (() => Promise<void>)[] = [];
   try {
@@ -93,7 +94,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
       eventsPerSecond: options.eventsPerSecond ?? DEFAULT_EVENTS_PER_SECOND,
       settleSeconds: options.settleSeconds ?? DEFAULT_SETTLE_SECONDS,
       show: () => {
-        if (!options.json) progress.show(bars(), performance.now());
+        if (!options.json) progress.show(bars, performance.now());
       },
       signal,
     });
@@ -112,74 +113,65 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 }
 
 async function publishAndReceive(run: Run): Promise<void> {
-  const { endpoints, ledger, receiver } = run;
+  const { events, endpoints, ledger, receiver, client, app } = run;
   const startedAtMs = performance.now();
   const down = endpoints.filter(({ downMs }) => downMs !== undefined);
+  let progressAtMs = startedAtMs;
   const collect = async () => {
-    for (const receipt of await receiver.takeReceipts()) ledger.receive(receipt);
+    const receipts = await receiver.takeReceipts();
+    for (const receipt of receipts) ledger.receive(receipt);
+    if (receipts.length > 0) progressAtMs = performance.now();
     run.show();
   };
+  const stop = new AbortController();
   let published = false;
-  let failure: unknown = null;
-  const publishing = publishPaced(run).then(
+  let failure: Error | null = null;
+  const publishing = publishPaced({
+    events,
+    perSecond: run.eventsPerSecond,
+    atOnce: CONNECTIONS,
+    signal: stop.signal,
+    publish: async (event) => {
+      const publishedAtMs = Number(process.hrtime.bigint()) / 1e6;
+      const id = await client.publish(app, event);
+      ledger.publish({ ...event, id }, publishedAtMs);
+    },
+  }).then(
     () => {
       published = true;
+      progressAtMs = performance.now();
     },
-    (error: unknown) => {
-      failure = error ?? new Error('Publishing failed.');
+    (error: Error) => {
+      failure = error;
     },
   );
   try {
-    let deadlineMs = Number.POSITIVE_INFINITY;
     for (;;) {
       run.signal?.throwIfAborted();
       if (failure !== null) throw failure;
       const nowMs = performance.now();
       while (down.length > 0 && nowMs - startedAtMs >= down[0].downMs!) await receiver.open(down.shift()!.name);
       await collect();
-      if (published && deadlineMs === Number.POSITIVE_INFINITY) deadlineMs = nowMs + run.settleSeconds * 1000;
-      if (published && (ledger.isComplete || nowMs > deadlineMs)) break;
-      await pause(TICK_MS * 5);
+      if (published && (ledger.isComplete || nowMs - progressAtMs > run.settleSeconds * 1000)) break;
+      await pause(COLLECT_EVERY_MS);
     }
     await pause(LINGER_MS);
     await collect();
   } finally {
-    failure ??= new Error('The demo ended.');
+    stop.abort();
     await publishing;
-  }
-
-  /** Publishes at the pace asked for, or as fast as the server lets it where that is less. */
-  async function publishPaced({ events, client, app, eventsPerSecond }: Run): Promise<void> {
-    const underWay = new Set<Promise<void>>();
-    const beginMs = performance.now();
-    let next = 0;
-    while (next < events.length && failure === null) {
-      const due = Math.min(events.length, Math.ceil(((performance.now() - beginMs) / 1000) * eventsPerSecond));
-      while (next < due && underWay.size < CONNECTIONS) {
-        const event = events[next++];
-        const publishedAtMs = Number(process.hrtime.bigint()) / 1e6;
-        const request = client
-          .publish(app, event)
-          .then((id) => ledger.publish({ ...event, id }, publishedAtMs))
-          .finally(() => underWay.delete(request));
-        request.catch((error: unknown) => {
-          failure ??= error;
-        });
-        underWay.add(request);
-      }
-      await pause(TICK_MS);
-    }
-    await Promise.all(underWay);
   }
 }
 
-function progressBars(events: DemoEvent[], endpoints: DemoEndpoint[], ledger: Ledger): ProgressBar[] {
-  return [
+/** What the progress shows, as a function of how things are when it is called. */
+function progressBars(events: DemoEvent[], endpoints: DemoEndpoint[], ledger: Ledger): () => ProgressBar[] {
+  const expected = endpoints.map(({ types }) => events.filter(({ type }) => takes(types, type)).length);
+  return () => [
     { label: 'published', done: ledger.events, of: events.length, note: '' },
-    ...endpoints.map(({ name, types, trouble }) => ({
+    ...endpoints.map(({ name, trouble }, i) => ({
       label: name,
       done: ledger.acceptedBy(name),
-      of: events.filter(({ type }) => takes(types, type)).length,
+      of: expected[i],
       note: trouble,
     })),
   ];

@@ -50,11 +50,14 @@ export class Ledger {
   readonly #published = new Map<string, DemoEvent & { publishedAtMs: number }>();
   readonly #deliveries: Map<string, Map<string, Delivery>>;
   readonly #accepted: Map<string, number>;
+  /** Ids by endpoint. */
+  readonly #expected: Map<string, Set<string>>;
 
   constructor(endpoints: DemoEndpoint[]) {
     this.#endpoints = endpoints;
     this.#deliveries = new Map(endpoints.map(({ name }) => [name, new Map()]));
     this.#accepted = new Map(endpoints.map(({ name }) => [name, 0]));
+    this.#expected = new Map(endpoints.map(({ name }) => [name, new Set()]));
   }
 
   get events(): number {
@@ -64,6 +67,9 @@ export class Ledger {
   /** An event was acknowledged under `event.id`; `publishedAtMs` is when its request was sent. */
   publish(event: DemoEvent, publishedAtMs: number): void {
     this.#published.set(event.id, { ...event, publishedAtMs });
+    for (const { name, types } of this.#endpoints) {
+      if (takes(types, event.type)) this.#expected.get(name)!.add(event.id);
+    }
   }
 
   receive(receipt: Receipt): void {
@@ -88,7 +94,9 @@ export class Ledger {
 
   /** Whether every expected delivery has been accepted. */
   get isComplete(): boolean {
-    return this.#endpoints.every((endpoint) => this.#expectedOf(endpoint).every((id) => this.#first(endpoint, id)));
+    return this.#endpoints.every(({ name }) =>
+      [...this.#expected.get(name)!].every((id) => this.#deliveries.get(name)!.get(id)?.first),
+    );
   }
 
   result(): DemoResult {
@@ -109,17 +117,9 @@ export class Ledger {
     };
   }
 
-  #expectedOf(endpoint: DemoEndpoint): string[] {
-    return [...this.#published.values()].filter(({ type }) => takes(endpoint.types, type)).map(({ id }) => id);
-  }
-
-  #first(endpoint: DemoEndpoint, id: string): Receipt | null {
-    return this.#deliveries.get(endpoint.name)!.get(id)?.first ?? null;
-  }
-
   #count(endpoint: DemoEndpoint): { counts: DeliveryCounts; latencies: number[]; receivedAtMs: number[] } {
     const deliveries = this.#deliveries.get(endpoint.name)!;
-    const expected = new Set(this.#expectedOf(endpoint));
+    const expected = this.#expected.get(endpoint.name)!;
     const latencies: number[] = [];
     const receivedAtMs: number[] = [];
     let verified = 0;

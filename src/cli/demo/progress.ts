@@ -30,11 +30,11 @@ export class Progress {
     this.#options = options;
   }
 
-  /** Shows the bars if it is time to. */
-  show(bars: ProgressBar[], nowMs: number): void {
+  /** Shows the bars if it is time to; asks for them only then. */
+  show(bars: () => ProgressBar[], nowMs: number): void {
     const everyMs = this.#options.isTty ? REDRAW_MS : LINE_MS;
     if (nowMs - this.#drawnAtMs < everyMs) return;
-    this.#draw(bars);
+    this.#draw(bars());
     this.#drawnAtMs = nowMs;
   }
 
@@ -57,7 +57,7 @@ export class Progress {
       return;
     }
     const up = this.#drawnLines > 0 ? `\u001b[${this.#drawnLines}A` : HIDE_CURSOR;
-    const lines = renderBars(bars, { columns: out.columns ?? 80, color });
+    const lines = renderBars(bars, { columns: out.columns || 80, color });
     out.write(up + lines.map((line) => `\r\u001b[2K${line}\n`).join(''));
     this.#drawnLines = lines.length;
   }
@@ -76,7 +76,7 @@ export function renderBars(bars: ProgressBar[], options: { columns: number; colo
     const tail = `  ${counts}${note && `  ${note}`}`;
     const room = options.columns - 1 - head.length - BAR_CELLS;
     if (room < counts.length + 2) return `${head}${counts}`.slice(0, options.columns - 1);
-    const bar = options.color ? styleText('green', filled) + styleText('dim', empty) : filled + empty;
+    const bar = options.color ? paint('green', filled) + paint('dim', empty) : filled + empty;
     return head + bar + tail.slice(0, room);
   });
 }
@@ -88,4 +88,9 @@ export function renderLine(bars: ProgressBar[]): string {
 
 export function formatCount(count: number): string {
   return count.toLocaleString('en-US', { maximumFractionDigits: 0 });
+}
+
+/** Colours without asking the terminal again: whoever calls has decided. */
+export function paint(format: Parameters<typeof styleText>[0], text: string): string {
+  return styleText(format, text, { validateStream: false });
 }

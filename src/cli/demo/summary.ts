@@ -1,14 +1,12 @@
 // The demo's end: a table of the endpoints, then the sums.
-import { styleText } from 'node:util';
 import type { DemoEndpoint } from './demo-endpoints.ts';
 import type { DemoResult, LatencyMs } from './ledger.ts';
-import { formatCount } from './progress.ts';
+import { formatCount, paint } from './progress.ts';
 
 const COLUMNS = ['expected', 'received', 'verified', 'retried', 'lost', 'duplicates', 'p50', 'p99'];
 
 export function renderSummary(result: DemoResult, endpoints: DemoEndpoint[], options: { color: boolean }): string {
-  const paint = (format: Parameters<typeof styleText>[0], text: string) =>
-    options.color ? styleText(format, text) : text;
+  const coloured = (format: Parameters<typeof paint>[0], text: string) => (options.color ? paint(format, text) : text);
   const { total } = result;
   const rows = result.endpoints.map((counts) => [
     counts.name,
@@ -24,7 +22,7 @@ export function renderSummary(result: DemoResult, endpoints: DemoEndpoint[], opt
   const troubles = endpoints
     .filter(({ trouble }) => trouble !== '')
     .map(({ name, trouble }) => `  ${name} ${trouble}.`);
-  const verdict = (text: string, good: boolean) => paint(good ? 'green' : 'red', text);
+  const verdict = (text: string, good: boolean) => coloured(good ? 'green' : 'red', text);
   const sums: [string, string][] = [
     ['events', formatCount(result.events)],
     ['deliveries', `${formatCount(total.received)} of ${formatCount(total.expected)} expected`],
@@ -47,7 +45,7 @@ export function renderSummary(result: DemoResult, endpoints: DemoEndpoint[], opt
   const sumWidth = Math.max(...sums.map(([label]) => label.length));
   return [
     '',
-    paint('bold', align(['endpoint', ...COLUMNS])),
+    coloured('bold', align(['endpoint', ...COLUMNS])),
     ...rows.map(align),
     '',
     ...troubles,

@@ -1,0 +1,17 @@
+// `npm start`, `npm run demo` and `npm run bench`: builds what is out of date and runs it in this very process, so that
+// arguments, signals and the exit code need no passing on. node scripts/run.mjs <command> [options]
+import { buildBench, buildProduct } from './build.mjs';
+
+try {
+  await buildProduct();
+  if (process.argv[2] === 'bench') {
+    await buildBench();
+    process.argv.splice(2, 1);
+    await import('../dist-bench/main.js');
+  } else {
+    await import('../dist/cli/main.js');
+  }
+} catch (error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,112 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { buildOpenApi } from './server.ts';
+
+interface Operation {
+  operationId: string;
+  tags: string[];
+  summary: string;
+  security?: unknown[];
+  parameters?: { in: string; name: string }[];
+  responses: Record<string, { description: string; content?: Record<string, unknown> }>;
+}
+interface Document {
+  openapi: string;
+  info: { version: string };
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, unknown> };
+}
+
+describe('openapi document', () => {
+  let document: Document;
+  beforeAll(async () => {
+    document = (await buildOpenApi('1.2.3')) as Document;
+  });
+  const operations = () =>
+    Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
+    );
+
+  test('is the same each time it is built', async () => {
+    expect(JSON.stringify(await buildOpenApi('1.2.3'))).toBe(JSON.stringify(document));
+    expect(document).toMatchObject({ openapi: '3.1.0', info: { version: '1.2.3' } });
+  });
+
+  test('has all calls of this version', () => {
+    expect(
+      operations()
+        .map(({ method, path }) => `${method.toUpperCase()} ${path}`)
+        .sort(),
+    ).toEqual(
+      [
+        'POST /v1/apps',
+        'GET /v1/apps',
+        'GET /v1/apps/{app}',
+        'PATCH /v1/apps/{app}',
+        'DELETE /v1/apps/{app}',
+        'PUT /v1/event-types/{type}',
+        'GET /v1/event-types/{type}',
+        'DELETE /v1/event-types/{type}',
+        'GET /v1/event-types',
+        'POST /v1/apps/{app}/events',
+        'POST /v1/apps/{app}/events/batch',
+        'GET /v1/apps/{app}/events',
+        'GET /v1/apps/{app}/events/{event}',
+        'GET /v1/apps/{app}/events/{event}/attempts',
+        'POST /v1/apps/{app}/events/{event}/resend',
+        'POST /v1/apps/{app}/endpoints',
+        'GET /v1/apps/{app}/endpoints',
+        'GET /v1/apps/{app}/endpoints/{endpoint}',
+        'PATCH /v1/apps/{app}/endpoints/{endpoint}',
+        'DELETE /v1/apps/{app}/endpoints/{endpoint}',
+        'POST /v1/apps/{app}/endpoints/{endpoint}/pause',
+        'POST /v1/apps/{app}/endpoints/{endpoint}/resume',
+        'POST /v1/apps/{app}/endpoints/{endpoint}/test',
+        'GET /v1/apps/{app}/endpoints/{endpoint}/secret',
+        'POST /v1/apps/{app}/endpoints/{endpoint}/secret/rotate',
+        'GET /v1/apps/{app}/endpoints/{endpoint}/status',
+        'GET /v1/apps/{app}/endpoints/{endpoint}/attempts',
+        'GET /v1/apps/{app}/attempts',
+        'GET /v1/apps/{app}/dead',
+        'POST /v1/keys',
+        'GET /v1/keys',
+        'DELETE /v1/keys/{key}',
+        'GET /healthz',
+        'GET /readyz',
+        'GET /metrics',
+      ].sort(),
+    );
+  });
+
+  test('names every operation once and tells of its errors', () => {
+    const ids = operations().map(({ operation }) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { path, operation } of operations()) {
+      expect(operation.summary).toMatch(/^[A-Z]/);
+      expect(operation.tags).toHaveLength(1);
+      const isOpen = !path.startsWith('/v1/');
+      expect(operation.security).toEqual(isOpen ? [] : undefined);
+      if (!isOpen) {
+        expect(operation.responses['4XX'].content).toEqual({
+          'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+        });
+      }
+      for (const response of Object.values(operation.responses)) expect(response.description).not.toBe('');
+    }
+  });
+
+  test('declares the parameters of each path', () => {
+    for (const { path, operation } of operations()) {
+      const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, param]) => param);
+      const declared = (operation.parameters ?? []).filter((param) => param.in === 'path').map((param) => param.name);
+      expect(declared.sort()).toEqual(named.sort());
+    }
+  });
+
+  test('has no component that is not used, and none that is missing', () => {
+    const referred = new Set(
+      [...JSON.stringify(document).matchAll(/#\/components\/schemas\/(\w+)/g)].map(([, schema]) => schema),
+    );
+    expect([...referred].sort()).toEqual(Object.keys(document.components.schemas).sort());
+    expect(Object.keys(document.components.schemas).filter((schema) => schema.endsWith('Input'))).toEqual([]);
+  });
+});

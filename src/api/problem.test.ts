@@ -1,0 +1,35 @@
+import { readFile } from 'node:fs/promises';
+import { describe, expect, test } from 'vitest';
+import { ERRORS, TidingsError } from '../core/errors.ts';
+import { renderProblem } from './problem.ts';
+
+describe('problem', () => {
+  test('holds what RFC 9457 asks for, the code, and each wrong field', () => {
+    const error = new TidingsError('invalid_request', 'This is wrong.', { errors: [{ path: '/a', message: 'wrong' }] });
+    expect(JSON.parse(renderProblem(error))).toEqual({
+      type: 'urn:tidings:error:invalid_request',
+      title: 'The request is not valid',
+      status: 400,
+      code: 'invalid_request',
+      detail: 'This is wrong.',
+      errors: [{ path: '/a', message: 'wrong' }],
+    });
+  });
+
+  test('holds nothing of its cause', () => {
+    const error = new TidingsError('unavailable', 'The database cannot be reached.', {
+      cause: new Error('at 10.0.0.7'),
+    });
+    expect(renderProblem(error)).not.toContain('10.0.0.7');
+  });
+
+  test('is one row of the reference for each code, in the same order', async () => {
+    const page = await readFile(new URL('../../docs/reference/errors.md', import.meta.url), 'utf8');
+    const rows = [...page.matchAll(/^\| `(\w+)` \| (\d+) \| ([^|]+) \| [^|]+ \|$/gm)].map(([, code, status, title]) => [
+      code,
+      Number(status),
+      title,
+    ]);
+    expect(rows).toEqual(Object.entries(ERRORS).map(([code, { status, title }]) => [code, status, title]));
+  });
+});

@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { BREAKER_STATES } from '../../core/breaker.ts';
+import { ENDPOINT_STATES, type Endpoint } from '../../core/endpoint.ts';
+import { uuidFromId } from '../../core/id.ts';
+import { listEndpointAttempts } from '../../storage/attempt-listing.ts';
+import { noEndpoint } from '../../storage/endpoints.ts';
+import { readLaneState } from '../../storage/lane-state.ts';
+import { appAccess } from '../access.ts';
+import { AttemptSchema, renderAttempt } from '../attempt-json.ts';
+import type { ApiContext, ApiServer } from '../context.ts';
+import { stateOf } from '../endpoint-json.ts';
+import type { LaneStatus } from '../engine.ts';
+import { cursorWriter } from '../event-json.ts';
+import { knownEndpoint } from '../known-endpoint.ts';
+import { PROBLEM_RESPONSES } from '../problem.ts';
+import { ENDPOINT_PARAMS } from './endpoints.ts';
+
+const SuccessSchema = z.object({ attempts: z.int(), delivered: z.int() }).nullable();
+
+const StatusSchema = z
+  .object({
+    state: z.enum(ENDPOINT_STATES),
+    reason: z.string().nullable().describe('In words why it does not send; null when it does.'),
+    cursor: z.string().describe('Everything up to here is delivered, unmatched, dead, or waits for a retry.'),
+    lag: z.object({
+      events: z.int().describe("Events of the app's log beyond the cursor, matching or not."),
+      seconds: z.number().describe('Age of the oldest of them.'),
+    }),
+    breaker: z.enum(BREAKER_STATES),
+    window: z.int().nullable().describe('How many attempts may be open at once now.'),
+    inFlight: z.int().nullable(),
+    rate: z.number().nullable().describe('Attempts a second, averaged over the last ten seconds.'),
+    lastAttempt: AttemptSchema.nullable(),
+    success: z.object({ '1h': SuccessSchema, '24h': SuccessSchema }),
+    stale: z.boolean().describe('Another process sends for this endpoint: this is what was last written down.'),
+  })
+  .meta({ id: 'EndpointStatus' });
+
+export function endpointStatusRoutes(server: ApiServer, context: ApiContext): void {
+  const { engine } = context;
+  const tags = ['Endpoints'];
+  const params = z.object(ENDPOINT_PARAMS);
+
+  server.get(
+    '/v1/apps/:app/endpoints/:endpoint/status',
+    {
+      ...appAccess(context, { permission: 'read' }),
+      schema: {
+        tags,
+        operationId: 'getEndpointStatus',
+        summary: "Get an endpoint's live state",
+        params,
+        response: { 200: StatusSchema, ...PROBLEM_RESPONSES },
+      },
+    },
+    async (request) => {
+      const { appId } = request;
+      const endpoint = await knownEndpoint(context, request.appId, request.params.endpoint);
+      const live = engine.laneStatus(appId, endpoint.id);
+      const { settled, lastAttempt, ...status } = live ?? (await writtenStatus(context, endpoint));
+      return {
+        ...status,
+        cursor: cursorWriter(context.instance, uuidFromId('app', appId))(settled),
+        lastAttempt: lastAttempt === null ? null : renderAttempt(lastAttempt),
+        stale: live === null,
+      };
+    },
+  );
+}
+
+type WrittenStatus = Omit<LaneStatus, 'window' | 'inFlight' | 'rate'> & { window: null; inFlight: null; rate: null };
+
+/** What the database knows of a lane that another process owns. @throws TidingsError `not_found` */
+async function writtenStatus({ db, engine }: ApiContext, endpoint: Endpoint): Promise<WrittenStatus> {
+  const place = { appId: endpoint.appId, endpointId: endpoint.id };
+  const lane = await readLaneState(db, place);
+  if (lane === null) throw noEndpoint(endpoint.id);
+  const { attempts } = await listEndpointAttempts(db, place, { limit: 1, before: null, outcome: null });
+  return {
+    state: stateOf(endpoint, engine),
+    reason: writtenReason(endpoint),
+    settled: { position: lane.position, day: lane.day },
+    lag: { events: lane.behind, seconds: lane.behindSeconds },
+    breaker: lane.breaker,
+    window: null,
+    inFlight: null,
+    rate: null,
+    lastAttempt: attempts[0] ?? null,
+    success: { '1h': null, '24h': null },
+  };
+}
+
+function writtenReason(endpoint: Endpoint): string | null {
+  if (endpoint.disabledReason === 'gone')
+    return 'The endpoint answered 410 Gone and was disabled. Resume it to send again.';
+  if (endpoint.disabledAt !== null)
+    return 'The endpoint could not be reached for too long and was disabled. Resume it to send again.';
+  return endpoint.pausedAt === null ? null : 'The endpoint was paused.';
+}

@@ -1,0 +1,99 @@
+// The outgoing half of the engine: one attempt in, one result out. It decides nothing about retries, and never throws: what can go
+// wrong with a stranger's server is a result.
+import type { SendResult } from '../core/outcome.ts';
+import { type AddressRules, buildGuard } from './address-guard.ts';
+import { Connections, type ConnectionsOptions } from './connections.ts';
+import { Connector } from './connector.ts';
+import { Deadlines } from './deadlines.ts';
+import { DnsResolver, type Resolver } from './dns-resolver.ts';
+import { Exchange, type ExchangeParts, type SendRequest } from './exchange.ts';
+
+export interface SenderParts extends Partial<ConnectionsOptions> {
+  rules: AddressRules;
+  /** A longer response body is not read to its end, and costs the connection; the outcome is the status's. */
+  maxResponseBytes?: number;
+  /** PEM certificates of authorities to trust beside the public ones. */
+  ca?: readonly string[];
+  /** Default: DNS, and the operating system's names where private addresses are let in. */
+  resolver?: Resolver;
+  /** Wall time in milliseconds. */
+  now?: () => number;
+}
+
+export const DEFAULT_MAX_RESPONSE_BYTES = 64 * 1024;
+
+export class Sender {
+  readonly #connections: Connections;
+  readonly #deadlines = new Deadlines();
+  readonly #exchangeParts: ExchangeParts;
+  #inFlight = 0;
+  #running = false;
+
+  constructor(parts: SenderParts) {
+    const {
+      rules,
+      resolver,
+      ca = [],
+      maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES,
+      now = Date.now,
+      ...options
+    } = parts;
+    const connector = new Connector({
+      guard: buildGuard(rules),
+      resolver: resolver ?? new DnsResolver({ useSystem: rules.allowPrivate.length > 0 }),
+      ca,
+    });
+    this.#connections = new Connections({ connector, options });
+    this.#exchangeParts = {
+      connections: this.#connections,
+      deadlines: this.#deadlines,
+      maxResponseBytes,
+      now,
+      onSettled: (done, result) => {
+        this.#inFlight--;
+        report(done, result);
+      },
+    };
+  }
+
+  /** Requests whose `done` has not been called. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** Sockets that are open or being opened, and how many of them wait for work. */
+  get connections(): { open: number; idle: number } {
+    return { open: this.#connections.open, idle: this.#connections.idle };
+  }
+
+  async start(): Promise<void> {
+    this.#running = true;
+  }
+
+  /** Cancels what is in flight (its outcome is `internal_error`), closes every connection. Let the attempts end before, if they are to count. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    for (const entry of this.#deadlines.entries()) (entry as Exchange).cancel();
+    await this.#connections.stop();
+    this.#deadlines.stop();
+  }
+
+  /** Makes one POST, follows no redirect. Never throws; calls `done` exactly once, after it has returned. */
+  send(request: SendRequest, done: (result: SendResult) => void): void {
+    this.#inFlight++;
+    const exchange = new Exchange(this.#exchangeParts, request, done);
+    if (this.#running) exchange.begin();
+    else process.nextTick(() => exchange.cancel());
+  }
+}
+
+/** An error thrown by `done` is its owner's: undici would take it for a failure of the response. */
+function report(done: (result: SendResult) => void, result: SendResult): void {
+  try {
+    done(result);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,108 @@
+// Stands in for the engine where only the HTTP API is under test: the log is the real tables, written one request at a time, but
+// nothing is sent. What the API asked for is kept to be looked at.
+import type { Appended, Engine, LaneStatus, LogPlace } from '../src/api/engine.ts';
+import { TidingsError } from '../src/core/errors.ts';
+import type { LogEvent } from '../src/core/event.ts';
+import { compileFilter } from '../src/core/filter.ts';
+import type { IdGenerator } from '../src/core/id.ts';
+import { appendEvents } from '../src/storage/append.ts';
+import type { Attempt } from '../src/storage/attempt-listing.ts';
+import type { Database } from '../src/storage/database.ts';
+import { findEvent, readEvents } from '../src/storage/events.ts';
+import { readHead } from '../src/storage/heads.ts';
+
+export class TableEngine implements Engine {
+  readonly appended: Parameters<Engine['append']>[0][] = [];
+  readonly sent: Parameters<Engine['sendNow']>[0][] = [];
+  readonly changedApps: string[] = [];
+  /** What the next append fails with. */
+  failure: Error | null = null;
+  lane: LaneStatus | null = null;
+  isReady = true;
+  readonly #db: Database;
+  readonly #ids: IdGenerator;
+
+  constructor(parts: { db: Database; ids: IdGenerator }) {
+    this.#db = parts.db;
+    this.#ids = parts.ids;
+  }
+
+  async append(request: Parameters<Engine['append']>[0]): Promise<Appended[]> {
+    this.appended.push(request);
+    if (this.failure !== null) throw this.failure;
+    const [group] = await appendEvents(this.#db, [request]);
+    if (group === null) throw new TidingsError('not_found', `There is no app ${request.appId}.`);
+    return request.events.map(({ id }, i) => ({
+      id,
+      position: group.base + i + 1,
+      day: group.day,
+      duplicate: false,
+    }));
+  }
+
+  async read(request: Parameters<Engine['read']>[0]): ReturnType<Engine['read']> {
+    const { appId, after, limit, maxBytes } = request;
+    const head = await this.head(appId);
+    const from = (after?.position ?? 0) + 1;
+    if (from > head.position + 1) throw new TidingsError('cursor_ahead', 'The cursor is ahead of the log.');
+    const filter = compileFilter({
+      ...(request.types && { types: request.types }),
+      ...(request.channels && { channels: request.channels }),
+    });
+    const to = Math.min(head.position, from + limit - 1);
+    const range = { appId, from, to, day: after?.day ?? head.day, lastDay: head.day, maxBytes };
+    const events: LogEvent[] = await readEvents(this.#db, range);
+    const last = events.at(-1) ?? after ?? head;
+    return {
+      events: events.filter((event) => filter.matches(event)),
+      cursor: { position: last.position, day: last.day },
+      done: last.position === head.position,
+    };
+  }
+
+  async head(appId: string): Promise<LogPlace> {
+    const head = await readHead(this.#db, appId);
+    if (head === null) throw new TidingsError('not_found', `There is no app ${appId}.`);
+    return head;
+  }
+
+  findEvent(appId: string, eventId: string): Promise<LogEvent | null> {
+    return findEvent(this.#db, appId, eventId);
+  }
+
+  configChanged(appId: string): void {
+    this.changedApps.push(appId);
+  }
+
+  laneStatus(): LaneStatus | null {
+    return this.lane;
+  }
+
+  async sendNow(request: Parameters<Engine['sendNow']>[0]): Promise<Attempt> {
+    this.sent.push(request);
+    return {
+      id: this.#ids.id('attempt'),
+      appId: request.appId,
+      endpointId: request.endpoint.id,
+      eventId: request.event?.id ?? this.#ids.id('event'),
+      position: request.event?.position ?? 0,
+      cause: request.cause,
+      attempt: 1,
+      outcome: 'rejected',
+      reason: 'status_4xx',
+      status: 404,
+      startedAt: new Date(0),
+      timings: { dnsUs: null, connectUs: 10, tlsUs: null, firstByteUs: 20, totalUs: 30 },
+      dead: false,
+      remoteAddress: '127.0.0.1:9',
+      responseHead: 'HTTP/1.1 404 Not Found\r\n',
+      responseBody: Buffer.from([0x6e, 0x6f, 0xff]),
+      error: null,
+    };
+  }
+
+  async ready(): Promise<{ ok: boolean; checks: Record<string, string> }> {
+    const ok = this.isReady;
+    return { ok, checks: { database: ok ? 'ok' : 'cannot be reached' } };
+  }
+}
