@@ -1,13 +1,17 @@
 // `npm run check`: everything that is to hold besides the tests. Runs all of it and tells what failed.
 import { spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 const CHECKS = [
-  { name: 'format and lint', program: binOf('@biomejs/biome', 'biome'), args: ['ci', '--error-on-warnings'] },
+  {
+    name: 'format and lint',
+    program: binOf('@biomejs/biome', 'biome'),
+    args: ['ci', '--error-on-warnings', '--colors=off'],
+  },
   { name: 'types', program: binOf('typescript', 'tsc'), args: ['--noEmit'] },
   { name: 'generated files', program: join(ROOT, 'scripts', 'generate.mjs'), args: ['--check'] },
   { name: 'openapi.json', program: binOf('@redocly/cli', 'redocly'), args: ['lint', 'openapi.json'] },
@@ -16,9 +20,9 @@ const CHECKS = [
 
 /** The script behind a package's command, to be run by this Node whatever the PATH. */
 function binOf(packageName, command) {
-  const file = createRequire(import.meta.url).resolve(`${packageName}/package.json`);
-  const { bin } = createRequire(import.meta.url)(file);
-  return join(dirname(file), typeof bin === 'string' ? bin : bin[command]);
+  const folder = join(ROOT, 'node_modules', packageName);
+  const { bin } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return join(folder, typeof bin === 'string' ? bin : bin[command]);
 }
 
 const env = { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' };

@@ -190,7 +190,7 @@ async function openDatabase(
   const embedded = new EmbeddedPostgres({ dataFolder: config.dataFolder });
   await use(embedded);
   const { connection } = embedded;
-  const { user, password, database, host } = connection;
-  const url = `postgres://${user}:${encodeURIComponent(String(password))}@/${database}?host=${encodeURIComponent(host ?? '')}`;
+  const { user, password, database, host, port } = connection;
+  const url = `postgres://${user}:${encodeURIComponent(String(password))}@/${database}?host=${encodeURIComponent(host ?? '')}&port=${port}`;
   return { db: new Database({ connection, onError }), url };
 }

@@ -280,9 +280,9 @@ function collidingKeys(): string[] {
   for (let block = 0; block < 15; block++) {
     const seen = new Map<number, string>();
     for (let n = 0; ; n++) {
-      const text = n.toString(36).padStart(4, '0');
+      const text = ((n * 40_503_001) % 36 ** 6).toString(36).padStart(6, '0');
       let hash = state;
-      for (let i = 0; i < 4; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+      for (let i = 0; i < 6; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
       const other = seen.get(hash);
       if (other !== undefined) {
         keys = keys.flatMap((key) => [key + other, key + text]);
