@@ -64,6 +64,7 @@ export const MISBEHAVIOURS = {
   twoResponses: (socket) => {
     socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 500 No\r\ncontent-length: 2\r\n\r\nno');
   },
+  garbageAfter: (socket) => void socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok and more'),
 } satisfies Record<string, (socket: Socket) => void>;
 export type Misbehaviour = keyof typeof MISBEHAVIOURS;
 

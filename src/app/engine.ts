@@ -114,7 +114,7 @@ export class LocalEngine implements Engine {
       { sender, newAttempt: () => dispatcher.newAttempt(), flush: (item) => dispatcher.flusher.add(item), version },
       { appId, endpoint: loaded, event, cause, attempt: earlier + 1 },
     );
-    if (cause === 'resend' && attempt.outcome === 'delivered') {
+    if (cause === 'resend' && attempt.result.outcome === 'delivered') {
       dispatcher.lane(appId, endpoint.id)?.cancelRetry(event.position);
     }
     return toAttempt(appId, endpoint.id, attempt);
@@ -148,24 +148,24 @@ function testEvent(id: string): Pick<LogEvent, 'id' | 'type' | 'timeMs' | 'data'
 }
 
 function toAttempt(appId: string, endpointId: string, row: AttemptRow): Attempt {
-  const { dnsUs, connectUs, tlsUs, firstByteUs, totalUs } = row;
+  const { attemptUuid, event, startedMs, cause, attempt, dead, result } = row;
   return {
-    id: idFromUuid('attempt', row.attemptUuid),
+    id: idFromUuid('attempt', attemptUuid),
     appId,
     endpointId,
-    eventId: row.eventId,
-    position: row.position,
-    cause: row.cause,
-    attempt: row.attempt,
-    outcome: row.outcome,
-    reason: row.reason,
-    status: row.status,
-    startedAt: new Date(row.startedMs),
-    timings: { dnsUs, connectUs, tlsUs, firstByteUs, totalUs },
-    dead: row.dead,
-    remoteAddress: row.remoteAddress,
-    responseHead: row.responseHead,
-    responseBody: row.responseBody,
-    error: row.error,
+    eventId: event.id,
+    position: event.position,
+    cause,
+    attempt,
+    outcome: result.outcome,
+    reason: result.reason,
+    status: result.status,
+    startedAt: new Date(startedMs),
+    timings: result.timings,
+    dead,
+    remoteAddress: result.remoteAddress,
+    responseHead: result.responseHead,
+    responseBody: result.responseBody,
+    error: result.error,
   };
 }

@@ -38,7 +38,7 @@ export function addDemoCommand(program: Command): void {
     .action(async (options: Options) => {
       const events = parseCount('--events', options.events);
       const eventsPerSecond = parseCount('--rate', options.rate);
-      const runDemo = await loadDemo();
+      const { runDemo } = await import('./demo/demo.ts');
       const signals = new StopSignals().listen();
       process.exitCode = await runDemo({
         startServer,
@@ -58,18 +58,6 @@ function parseCount(flag: string, text: string | undefined): number | undefined 
   const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (count > 0) return count;
   throw new UsageError(`${flag} is "${text}", which is no whole number above 0. Give one, such as 5000.`);
-}
-
-// The payloads and the independent verifier are no dependencies of the product: a checkout has them, an installed package has not.
-async function loadDemo(): Promise<typeof import('./demo/demo.ts').runDemo> {
-  try {
-    return (await import('./demo/demo.ts')).runDemo;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw new Error('The demo needs packages that only a checkout of the project has. Clone it and run: npm run demo', {
-      cause: error,
-    });
-  }
 }
 
 /** A server with its data in a temporary folder, which is removed when it stops. The environment has no say in it. */

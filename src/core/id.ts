@@ -108,44 +108,62 @@ export class IdGenerator {
   readonly #randomBytes: (size: number) => Buffer;
   #pool: Buffer = Buffer.alloc(0);
   #poolAt = 0;
+  /** The UUID minted last; written over by the next, so that minting allocates nothing but the text. */
+  readonly #bytes = new Uint8Array(16);
 
   constructor(parts: { now: () => number; randomBytes: (size: number) => Buffer }) {
     this.#now = parts.now;
     this.#randomBytes = parts.randomBytes;
   }
 
-  /** A new UUID as bytes. 48 bits of milliseconds, a 26-bit counter from a random start, 48 random bits. */
-  bytes(): Buffer {
+  /** The time inside the id minted last, in milliseconds since 1970. */
+  get lastMs(): number {
+    return this.#lastMs;
+  }
+
+  uuid(): string {
+    this.#mint();
+    return formatUuid(this.#bytes);
+  }
+
+  id(kind: IdKind): string {
+    this.#mint();
+    return ID_PREFIXES[kind] + encodeBase32(this.#bytes);
+  }
+
+  // 48 bits of milliseconds, a 26-bit counter from a random start, 48 random bits.
+  #mint(): void {
     const now = this.#now();
     if (this.#poolAt + 10 > this.#pool.length) {
       this.#pool = this.#randomBytes(2560);
       this.#poolAt = 0;
     }
-    const random = this.#pool.subarray(this.#poolAt, this.#poolAt + 10);
+    const random = this.#pool;
+    const at = this.#poolAt;
     this.#poolAt += 10;
     if (now > this.#lastMs) {
       this.#lastMs = now;
-      this.#counter = random.readUInt32LE(6) & 0x1ffffff; // upper half free: room to count within the millisecond
+      // The upper half is left free: room to count within the millisecond.
+      this.#counter =
+        (random[at] | (random[at + 1] << 8) | (random[at + 2] << 16) | (random[at + 3] << 24)) & 0x1ffffff;
     } else if (++this.#counter > 0x3ffffff) {
       this.#lastMs++;
       this.#counter = 0;
     }
-    const bytes = Buffer.allocUnsafe(16);
-    bytes.writeUIntBE(this.#lastMs, 0, 6);
-    bytes[6] = 0x70 | (this.#counter >>> 22);
-    bytes[7] = (this.#counter >>> 14) & 255;
-    bytes[8] = 0x80 | ((this.#counter >>> 8) & 63);
-    bytes[9] = this.#counter & 255;
-    random.copy(bytes, 10, 0, 6);
-    return bytes;
-  }
-
-  uuid(): string {
-    return formatUuid(this.bytes());
-  }
-
-  id(kind: IdKind): string {
-    return ID_PREFIXES[kind] + encodeBase32(this.bytes());
+    const bytes = this.#bytes;
+    const counter = this.#counter;
+    const upperMs = Math.floor(this.#lastMs / 0x10000);
+    bytes[0] = upperMs >>> 24;
+    bytes[1] = upperMs >>> 16;
+    bytes[2] = upperMs >>> 8;
+    bytes[3] = upperMs;
+    bytes[4] = this.#lastMs >>> 8;
+    bytes[5] = this.#lastMs;
+    bytes[6] = 0x70 | (counter >>> 22);
+    bytes[7] = counter >>> 14;
+    bytes[8] = 0x80 | ((counter >>> 8) & 63);
+    bytes[9] = counter;
+    for (let i = 0; i < 6; i++) bytes[10 + i] = random[at + 4 + i];
   }
 
   /** Moves the generator past a UUID minted elsewhere. One of the last millisecond there is has nothing after it. */

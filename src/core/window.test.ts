@@ -5,7 +5,7 @@ describe('window', () => {
   test('grows by one per success at first, up to its maximum', () => {
     const window = new Window(20);
     expect(window.size).toBe(INITIAL_WINDOW);
-    for (let n = 0; n < 100; n++) window.grow();
+    for (let n = 0; n < 100; n++) window.succeeded(1, true);
     expect(window.size).toBe(20);
   });
 
@@ -21,9 +21,9 @@ describe('window', () => {
   test('grows slowly above the size at which it was halved', () => {
     const window = new Window(1000);
     window.halve(0);
-    for (let n = 0; n < INITIAL_WINDOW / 2; n++) window.grow();
+    for (let n = 0; n < INITIAL_WINDOW / 2; n++) window.succeeded(1, true);
     expect(window.size).toBe(INITIAL_WINDOW / 2);
-    window.grow();
+    window.succeeded(1, true);
     expect(window.size).toBe(INITIAL_WINDOW / 2 + 1);
   });
 
@@ -31,8 +31,18 @@ describe('window', () => {
     const window = new Window(1000);
     window.restart();
     expect(window.size).toBe(1);
-    for (let n = 0; n < 30; n++) window.grow();
+    for (let n = 0; n < 30; n++) window.succeeded(1, true);
     expect(window.size).toBe(31);
+  });
+
+  test('does not grow while it is not full, nor when answers take longer than the endpoint can do', () => {
+    const window = new Window(1000);
+    for (let n = 0; n < 100; n++) window.succeeded(1, false);
+    for (let n = 0; n < 100; n++) window.succeeded(11, true);
+    expect(window.size).toBe(INITIAL_WINDOW);
+    const far = new Window(1000);
+    for (let n = 0; n < 100; n++) far.succeeded(150, true);
+    expect(far.size).toBe(INITIAL_WINDOW + 100);
   });
 
   test('obeys a smaller maximum at once', () => {
@@ -40,7 +50,7 @@ describe('window', () => {
     window.max = 4;
     expect(window.size).toBe(4);
     window.max = 50;
-    for (let n = 0; n < 100; n++) window.grow();
+    for (let n = 0; n < 100; n++) window.succeeded(1, true);
     expect(window.size).toBe(50);
   });
 });

@@ -3,12 +3,17 @@
 
 export const INITIAL_WINDOW = 16;
 const HALVE_AT_MOST_EVERY_MS = 500;
+/** A success is quick within twice the best time seen, and always within this. */
+const QUICK_MS = 10;
+/** By so much the best time seen is forgotten with every success, for it may have been of another network path. */
+const FORGET = 1.001;
 
 export class Window {
   #size: number;
   #threshold: number;
   #max: number;
   #halvedMs = Number.NEGATIVE_INFINITY;
+  #bestMs = Number.POSITIVE_INFINITY;
 
   constructor(max: number) {
     this.#max = max;
@@ -27,9 +32,13 @@ export class Window {
     if (this.#size === this.#threshold) this.#threshold = max;
   }
 
-  /** A quick success while the window was full: only then does it say that there is room for more. */
-  grow(): void {
-    if (this.#size >= this.#max) return;
+  /**
+   * A success that took so long; `full` when the window (or what waits for its commit) left no room. Only a quick one in a full window
+   * says that there is room for more: above that, more at once only wait longer in the endpoint's own queue.
+   */
+  succeeded(tookMs: number, full: boolean): void {
+    this.#bestMs = Math.min(this.#bestMs * FORGET, tookMs);
+    if (!full || this.#size >= this.#max || tookMs > Math.max(QUICK_MS, 2 * this.#bestMs)) return;
     this.#size = Math.min(this.#max, this.#size + (this.#size < this.#threshold ? 1 : 1 / this.#size));
   }
 

@@ -137,16 +137,6 @@ export class Writer {
           reject(error);
         },
       };
-      const duplicateId = pending.claims.length > 1 ? repeatedKey(pending.claims) : null;
-      if (duplicateId) {
-        pending.reject(
-          new TidingsError(
-            'invalid_request',
-            `The id ${duplicateId.slice(2)} stands in this batch twice. Give each event an id of its own.`,
-          ),
-        );
-        return;
-      }
       this.#lines[hashText(request.appId) % this.#lines.length].enqueue(pending);
     });
   }
@@ -167,15 +157,6 @@ function toClaims(request: AppendRequest): Claim[] {
     if (event.ownId) claims.push({ appId, key: `e:${event.id}`, bodyHash: hashEvent(event), resultIds: [event.id] });
   }
   return claims;
-}
-
-function repeatedKey(claims: Claim[]): string | null {
-  const keys = new Set<string>();
-  for (const claim of claims) {
-    if (keys.has(claim.key)) return claim.key;
-    keys.add(claim.key);
-  }
-  return null;
 }
 
 function hashText(text: string): number {

@@ -63,6 +63,13 @@ function parseCidr(text: string): Cidr {
 export function parseTarget(url: string, rules: AddressRules): Target {
   const parsed = parseUrl(url);
   const tls = parsed.protocol === 'https:';
+  // First, so that no sentence below repeats a password.
+  if (parsed.username !== '' || parsed.password !== '') {
+    throw new TidingsError(
+      'invalid_url',
+      'The endpoint URL holds a user name or password. Take it out and set an `authorization` header instead.',
+    );
+  }
   if (!tls && parsed.protocol !== 'http:') {
     throw new TidingsError('invalid_url', `The endpoint URL ${url} begins with ${parsed.protocol} Use https:.`);
   }
@@ -70,12 +77,6 @@ export function parseTarget(url: string, rules: AddressRules): Target {
     throw new TidingsError(
       'invalid_url',
       `The endpoint URL ${url} uses plain http. Use https, or start the server with --allow-http.`,
-    );
-  }
-  if (parsed.username !== '' || parsed.password !== '') {
-    throw new TidingsError(
-      'invalid_url',
-      'The endpoint URL holds a user name or password. Take it out and set an `authorization` header instead.',
     );
   }
   if (parsed.port === '0') {

@@ -25,7 +25,7 @@ export interface ConnectionsOptions {
 
 export const CONNECTIONS_DEFAULTS: ConnectionsOptions = {
   keepAliveMs: 45_000,
-  maxIdlePerOrigin: 256,
+  maxIdlePerOrigin: 1024,
   maxIdle: 4096,
   maxAgeMs: 600_000,
 };

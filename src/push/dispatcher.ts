@@ -3,7 +3,7 @@
 import { type DisabledReason, slotOf } from '../core/endpoint.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
-import { formatUuid, type IdGenerator, uuidFromId } from '../core/id.ts';
+import { type IdGenerator, uuidFromId } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
 import type { SecretBox } from '../core/secret-box.ts';
 import type { EventCache } from '../log/event-cache.ts';
@@ -15,10 +15,10 @@ import { nextRetries } from '../storage/retries.ts';
 import type { AddressRules } from './address-guard.ts';
 import { AppLanes } from './app-lanes.ts';
 import { type LoadedApp, loadApp } from './app-loader.ts';
-import type { AttemptStamp } from './attempt-record.ts';
 import { buildRequest } from './delivery-request.ts';
 import { Flusher, type FlusherOptions } from './flusher.ts';
-import type { Lane, OpenAttempt, SharedHost } from './lane.ts';
+import type { Lane, SharedHost } from './lane.ts';
+import type { AttemptStamp, OpenAttempt } from './open-attempt.ts';
 import type { Operations } from './operations.ts';
 import type { Ownership } from './ownership.ts';
 import type { Sender } from './sender.ts';
@@ -37,6 +37,7 @@ const BURST = 16;
 /** Turns taken before other work of the process gets a chance. */
 const TURNS = 16;
 const LOADS_AT_ONCE = 4;
+const DAY_MS = 86_400_000;
 
 export interface DispatcherParts {
   db: Database;
@@ -65,6 +66,8 @@ export class Dispatcher {
   #pumping = false;
   #open = 0;
   #stopping = false;
+  #dayNumber = 0;
+  #day = '';
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
@@ -114,8 +117,14 @@ export class Dispatcher {
   }
 
   newAttempt(): AttemptStamp {
-    const bytes = this.#parts.ids.bytes();
-    return { attemptUuid: formatUuid(bytes), day: dayOf(bytes.readUIntBE(0, 6)), startedMs: Date.now() };
+    const { ids } = this.#parts;
+    const attemptUuid = ids.uuid();
+    const dayNumber = Math.floor(ids.lastMs / DAY_MS);
+    if (dayNumber !== this.#dayNumber) {
+      this.#dayNumber = dayNumber;
+      this.#day = new Date(dayNumber * DAY_MS).toISOString().slice(0, 10);
+    }
+    return { attemptUuid, day: this.#day, startedMs: Date.now() };
   }
 
   // ---- what the tail tells
@@ -293,10 +302,6 @@ export class Dispatcher {
       this.#parts.onError(error); // the lane asks again with its next such outcome
     }
   }
-}
-
-function dayOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
 }
 
 /** The outcome of an attempt that the server's own rules do not let out. */

@@ -19,6 +19,8 @@ export interface DnsResolverParts {
   servers?: string[];
   /** Time for one name. More of it waits longer for slow servers. */
   budgetMs?: number;
+  /** Monotonic milliseconds, for the age of what is remembered. */
+  now?: () => number;
 }
 
 const BUDGET_MS = 5000;
@@ -38,11 +40,17 @@ interface Answer {
   ttlMs: number;
 }
 
+interface Remembered {
+  answer: readonly string[] | SendFailure;
+  untilMs: number;
+}
+
 export class DnsResolver implements Resolver {
   readonly #dns: dns.promises.Resolver;
   readonly #useSystem: boolean;
   readonly #budgetMs: number;
-  readonly #answers = new LRUCache<string, readonly string[] | SendFailure>({ max: MAX_NAMES });
+  readonly #now: () => number;
+  readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_NAMES });
   readonly #open = new Map<string, Promise<readonly string[]>>();
   readonly #waiting: (() => void)[] = [];
   #systemLookups = 0;
@@ -52,13 +60,16 @@ export class DnsResolver implements Resolver {
     if (parts.servers !== undefined) this.#dns.setServers(parts.servers);
     this.#useSystem = parts.useSystem;
     this.#budgetMs = parts.budgetMs ?? BUDGET_MS;
+    this.#now = parts.now ?? (() => performance.now());
   }
 
   async resolve(host: string): Promise<readonly string[]> {
     if (isLoopbackName(host)) return LOOPBACK_ADDRESSES;
-    const known = this.#answers.get(host);
-    if (known instanceof SendFailure) throw known;
-    if (known !== undefined) return known;
+    const known = this.#remembered.get(host);
+    if (known !== undefined && known.untilMs > this.#now()) {
+      if (known.answer instanceof SendFailure) throw known.answer;
+      return known.answer;
+    }
     let open = this.#open.get(host);
     if (open === undefined) {
       open = this.#ask(host).finally(() => this.#open.delete(host));
@@ -70,13 +81,17 @@ export class DnsResolver implements Resolver {
   async #ask(host: string): Promise<readonly string[]> {
     try {
       const { addresses, ttlMs } = await within(this.#budgetMs, host, this.#query(host));
-      this.#answers.set(host, addresses, { ttl: ttlMs });
+      this.#remember(host, addresses, ttlMs);
       return addresses;
     } catch (error) {
       const failure = error instanceof SendFailure ? error : describe(host, error as Error);
-      this.#answers.set(host, failure, { ttl: isNotFound(error) ? NOT_FOUND_TTL_MS : TROUBLE_TTL_MS });
+      this.#remember(host, failure, isNotFound(error) ? NOT_FOUND_TTL_MS : TROUBLE_TTL_MS);
       throw failure;
     }
+  }
+
+  #remember(host: string, answer: Remembered['answer'], ttlMs: number): void {
+    this.#remembered.set(host, { answer, untilMs: this.#now() + ttlMs });
   }
 
   async #query(host: string): Promise<Answer> {

@@ -22,12 +22,13 @@ export interface ExchangeParts {
   connections: Connections;
   deadlines: Deadlines;
   maxResponseBytes: number;
+  /** Name, TCP and TLS together. */
+  maxConnectMs: number;
   /** Wall time in milliseconds, for a `Retry-After` that is a date. */
   now: () => number;
   onSettled: (done: (result: SendResult) => void, result: SendResult) => void;
 }
 
-export const MAX_CONNECT_MS = 10_000;
 const MAX_INFORMATIONAL = 16;
 const MAX_RECORDED_HEAD_BYTES = 4096;
 const MAX_RECORDED_BODY_BYTES = 16 * 1024;
@@ -76,8 +77,9 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Co
   }
 
   onConnecting(): void {
-    const { timeoutMs } = this.#request;
-    this.#parts.deadlines.set(this, Math.min(this.#startedMs + timeoutMs, performance.now() + MAX_CONNECT_MS));
+    const { deadlines, maxConnectMs } = this.#parts;
+    const totalMs = this.#startedMs + this.#request.timeoutMs;
+    deadlines.set(this, Math.min(totalMs, performance.now() + maxConnectMs));
   }
 
   override onDeadline(): void {

@@ -15,12 +15,12 @@ import type { ProcessIdentity } from '../storage/processes.ts';
 
 /** What one attempt, or one decision without an attempt, leaves to be written. */
 export interface FlushItem {
-  lane: FlushedLane | null;
-  attempt: AttemptRow | null;
-  retry: RetryRow | null;
-  closedRetry: ClosedRow | null;
-  dead: DeadRow | null;
-  closedDead: ClosedRow | null;
+  readonly lane: FlushedLane | null;
+  readonly row: AttemptRow | null;
+  readonly retry: RetryRow | null;
+  readonly closedRetry: ClosedRow | null;
+  readonly deadRow: DeadRow | null;
+  readonly closedDead: ClosedRow | null;
   /** Called when the item is taken into a flush: from here on settled_through may pass it. */
   taken?(): void;
   /** Called once after COMMIT. */
@@ -196,13 +196,14 @@ export class Flusher {
       const item = this.#queue[count];
       if (!touchRows(item, touched)) break;
       count++;
-      if (item.attempt) {
-        flush.attempts.push(item.attempt);
-        bytes += 256 + (item.attempt.responseHead?.length ?? 0) + (item.attempt.responseBody?.length ?? 0);
+      if (item.row) {
+        flush.attempts.push(item.row);
+        const { responseHead, responseBody } = item.row.result;
+        bytes += 256 + (responseHead?.length ?? 0) + (responseBody?.length ?? 0);
       }
       if (item.retry) flush.retries.push(item.retry);
       if (item.closedRetry) flush.closedRetries.push(item.closedRetry);
-      if (item.dead) flush.dead.push(item.dead);
+      if (item.deadRow) flush.dead.push(item.deadRow);
       if (item.closedDead) flush.closedDead.push(item.closedDead);
       if (item.lane) lanes.add(item.lane);
       item.taken?.();
@@ -246,21 +247,20 @@ export class Flusher {
 }
 
 function withoutTexts(flush: Flush): Flush {
-  const attempts = flush.attempts.map((row) => ({
-    ...row,
-    responseHead: null,
-    responseBody: null,
-    error: null,
-    remoteAddress: null,
-  }));
+  const attempts = flush.attempts.map(
+    ({ key, attemptUuid, cursorUuid, day, startedMs, cause, attempt, dead, event, result }) => {
+      const bare = { ...result, responseHead: null, responseBody: null, error: null, remoteAddress: null };
+      return { key, attemptUuid, cursorUuid, day, startedMs, cause, attempt, dead, event, result: bare };
+    },
+  );
   return { ...flush, attempts };
 }
 
 /** Notes the rows that an item writes besides its attempt; false, noting none, when one is noted already. */
 function touchRows(item: FlushItem, touched: Set<string>): boolean {
-  const row = item.retry ?? item.closedRetry ?? item.dead ?? item.closedDead;
+  const row = item.retry ?? item.closedRetry ?? item.deadRow ?? item.closedDead;
   if (!row) return true;
-  const key = `${row.lane.endpointUuid} ${row.cursorUuid} ${row.position}`;
+  const key = `${row.key.endpointUuid} ${row.cursorUuid} ${row.position}`;
   if (touched.has(key)) return false;
   touched.add(key);
   return true;

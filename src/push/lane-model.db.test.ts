@@ -153,9 +153,22 @@ async function aProcess(receivers: Receivers) {
     describe(appId: string, endpointIds: string[]): string {
       const lanes = endpointIds.map((id) => {
         const lane = dispatcher.lane(appId, id);
-        return lane && { state: lane.state, settled: lane.settled, retries: lane.retryCount, open: lane.uncommitted, breaker: lane.breaker.snapshot };
+        return (
+          lane && {
+            state: lane.state,
+            settled: lane.settled,
+            retries: lane.retryCount,
+            open: lane.uncommitted,
+            breaker: lane.breaker.snapshot,
+          }
+        );
       });
-      return JSON.stringify({ lanes, head: tail.head(appId), flushing: dispatcher.flusher.waiting, errors: errors.slice(-3).map(String) });
+      return JSON.stringify({
+        lanes,
+        head: tail.head(appId),
+        flushing: dispatcher.flusher.waiting,
+        errors: errors.slice(-3).map(String),
+      });
     },
     /** Like a SIGKILL: nothing is flushed, nothing in flight is heard of again; its lease is declared over at once. */
     crash: async (): Promise<void> => {

@@ -9,17 +9,17 @@
 import { Breaker } from '../core/breaker.ts';
 import type { DisabledReason, EndpointState } from '../core/endpoint.ts';
 import type { LogEvent } from '../core/event.ts';
-import type { Cause, Reason, SendResult } from '../core/outcome.ts';
-import { nextRetry, type RetryDecision } from '../core/retry-policy.ts';
+import type { OutcomeKind, Reason, SendResult } from '../core/outcome.ts';
+import { nextRetry } from '../core/retry-policy.ts';
 import { Window } from '../core/window.ts';
 import type { LogPlace } from '../log/event-cache.ts';
-import { type AttemptRow, type LaneKey, type LaneRow, LIVE_CURSOR_UUID, type RetryRow } from '../storage/flush.ts';
+import { type ClosedRow, type LaneKey, type LaneRow, LIVE_CURSOR_UUID } from '../storage/flush.ts';
 import type { StoredLane } from '../storage/lanes.ts';
 import type { StoredRetry } from '../storage/retries.ts';
 import { AttemptMeter } from './attempt-meter.ts';
-import { type AttemptStamp, recordAttempt } from './attempt-record.ts';
 import type { FlushItem } from './flusher.ts';
 import type { LoadedEndpoint } from './loaded-endpoint.ts';
+import { type AttemptStamp, OpenAttempt } from './open-attempt.ts';
 import { RetryQueue } from './retry-queue.ts';
 
 export const MAX_SPAN_POSITIONS = 8192;
@@ -29,8 +29,6 @@ const MAX_QUEUE_BYTES = 2 * 1024 * 1024;
 const REFILL_BELOW = 64;
 const CHECKPOINT_POSITIONS = 1000;
 const CHECKPOINT_MS = 1000;
-/** A success slower than this does not say that there is room for more. */
-const QUICK_SUCCESS_US = 5_000_000;
 /** The lane's pause after a 429 without Retry-After, and the longest that a Retry-After may ask for. */
 const THROTTLE_PAUSE_MS = 1000;
 const MAX_PAUSE_MS = 3_600_000;
@@ -67,30 +65,13 @@ export interface LaneHost extends SharedHost {
   routed(): LogPlace;
 }
 
-/** One attempt from the moment it is taken until its outcome is committed. */
-export interface OpenAttempt extends AttemptStamp {
-  event: LogEvent;
-  cause: Cause;
-  /** 1 for the first attempt of this event to this endpoint. */
-  attempt: number;
-  /** Delays of the schedule used up before. */
-  consumed: number;
-  isProbe: boolean;
-  /** The configuration it was sent under. */
-  endpoint: LoadedEndpoint;
-  /** Its outcome is in this or a committed flush, so settled_through may pass it. */
-  done: boolean;
-  /** The span was full while it was open: it stands in `retries` already. */
-  parked: boolean;
-}
-
 export class Lane {
   readonly appId: string;
   readonly key: LaneKey;
   endpoint: LoadedEndpoint;
   wakeMs = Number.POSITIVE_INFINITY;
   isReady = false;
-  lastAttempt: AttemptRow | null = null;
+  lastAttempt: OpenAttempt | null = null;
   meter: AttemptMeter | null = null;
   readonly ownedSinceMs: number;
 
@@ -298,7 +279,7 @@ export class Lane {
     this.#retryTurn = true;
     if (!event) return false;
     this.#takeEvent();
-    this.#begin({ event, cause: 'live', attempt: 1, consumed: 0, probing });
+    this.#begin({ event, cause: 'live', attempt: 1, consumed: 0, isProbe: probing });
     return true;
   }
 
@@ -307,25 +288,14 @@ export class Lane {
     cause: 'live' | 'retry';
     attempt: number;
     consumed: number;
-    probing: boolean;
+    isProbe: boolean;
   }): void {
-    const { event, cause, attempt, consumed, probing } = next;
-    const open: OpenAttempt = {
-      ...this.#host.newAttempt(),
-      event,
-      cause,
-      attempt,
-      consumed,
-      isProbe: probing,
-      endpoint: this.endpoint,
-      done: false,
-      parked: false,
-    };
-    if (probing) {
+    const open = new OpenAttempt(this, next, this.#host.newAttempt());
+    if (next.isProbe) {
       this.breaker.probe();
-      this.#lastProbePosition = event.position;
+      this.#lastProbePosition = next.event.position;
     }
-    if (cause === 'live') this.#open.push(open);
+    if (next.cause === 'live') this.#open.push(open);
     this.#inFlight++;
     this.#uncommitted++;
     this.#host.countOpen(1);
@@ -353,20 +323,21 @@ export class Lane {
       else if (!this.#stopped) this.#expire(retry);
       return;
     }
-    this.#begin({ event, cause: 'retry', attempt: retry.attempts + 1, consumed: retry.consumed, probing });
+    const { attempts, consumed } = retry;
+    this.#begin({ event, cause: 'retry', attempt: attempts + 1, consumed, isProbe: probing });
   }
 
   /** Retention has dropped the event of a retry: it is dead, visibly. */
   #expire(retry: StoredRetry): void {
-    const row = { lane: this.key, cursorUuid: LIVE_CURSOR_UUID, position: retry.position };
+    const row = { key: this.key, cursorUuid: LIVE_CURSOR_UUID, position: retry.position };
     this.#uncommitted++;
     this.#host.countOpen(1);
     this.#host.flush({
       lane: this,
-      attempt: null,
+      row: null,
       retry: null,
       closedRetry: row,
-      dead: { ...row, day: retry.day, eventId: retry.eventId, attempts: retry.attempts, reason: 'expired' },
+      deadRow: { ...row, day: retry.day, eventId: retry.eventId, attempts: retry.attempts, reason: 'expired' },
       closedDead: null,
       committed: () => {
         this.#retries.close(retry.position);
@@ -380,53 +351,63 @@ export class Lane {
 
   #settle(open: OpenAttempt, result: SendResult): void {
     const now = this.#host.now();
-    const { event, endpoint } = open;
     this.#inFlight--;
-    // An outcome of an older configuration says nothing of the newer one (design rule 4).
-    const current = endpoint.configVersion === this.endpoint.configVersion;
-    if (current) this.#learn(open, result, now);
-    else if (open.isProbe) this.breaker.abandonProbe();
-
-    const decision: RetryDecision | { kind: 'delivered' } =
-      result.outcome === 'delivered'
-        ? { kind: 'delivered' }
-        : nextRetry({
-            consumed: open.consumed,
-            delaysSeconds: endpoint.config.retryDelaysSeconds,
-            outcome: result.outcome,
-            retryAfterMs: result.retryAfterMs,
-            breakerOpen: this.breaker.isOpen,
-            nowMs: now,
-            random: this.#host.random(),
-          });
-    const row = { lane: this.key, cursorUuid: LIVE_CURSOR_UUID, position: event.position };
-    const details = { ...row, day: event.day, eventId: event.id, attempts: open.attempt, reason: result.reason };
-    const attempt = recordAttempt(this.key, open, result, decision.kind === 'dead');
-    this.lastAttempt = attempt;
+    open.result = result;
+    this.lastAttempt = open;
     this.meter ??= new AttemptMeter();
     this.meter.count(now, result.outcome === 'delivered');
-    const inRetries = open.cause === 'retry' || open.parked;
-    const retry: RetryRow | null =
-      decision.kind === 'retry' ? { ...details, consumed: decision.consumed, dueMs: decision.atMs } : null;
-    this.#host.flush({
-      lane: this,
-      attempt,
-      retry,
-      closedRetry: inRetries && !retry ? row : null,
-      dead: decision.kind === 'dead' ? details : null,
-      closedDead: null,
-      taken: () => {
-        open.done = true;
-      },
-      committed: () => {
-        if (retry) this.#retries.put({ ...retry, position: event.position }, inRetries);
-        else if (inRetries) this.#retries.close(event.position);
-        this.#committed();
-      },
-    });
-    if (decision.kind === 'dead') this.#host.died(this, event.id, result.reason);
+    // An outcome of an older configuration says nothing of the newer one (design rule 4).
+    const current = open.endpoint.configVersion === this.endpoint.configVersion;
+    if (current) this.#learn(open, result, now);
+    else if (open.isProbe) this.breaker.abandonProbe();
+    if (result.outcome === 'delivered') {
+      if (isInRetries(open)) open.closedRetry = this.#rowOf(open.event);
+    } else {
+      this.#failed(open, { ...result, outcome: result.outcome }, now);
+    }
+    this.#host.flush(open);
     if (current && result.reason === 'status_410') this.#host.disable(this, 'gone');
     this.wake();
+  }
+
+  #failed(open: OpenAttempt, result: SendResult & { outcome: Exclude<OutcomeKind, 'delivered'> }, now: number): void {
+    const { event } = open;
+    const decision = nextRetry({
+      consumed: open.consumed,
+      delaysSeconds: open.endpoint.config.retryDelaysSeconds,
+      outcome: result.outcome,
+      retryAfterMs: result.retryAfterMs,
+      breakerOpen: this.breaker.isOpen,
+      nowMs: now,
+      random: this.#host.random(),
+    });
+    const details = {
+      ...this.#rowOf(event),
+      day: event.day,
+      eventId: event.id,
+      attempts: open.attempt,
+      reason: result.reason,
+    };
+    if (decision.kind === 'retry') {
+      open.retry = { ...details, consumed: decision.consumed, dueMs: decision.atMs };
+      return;
+    }
+    open.dead = true;
+    open.deadRow = details;
+    if (isInRetries(open)) open.closedRetry = this.#rowOf(event);
+    this.#host.died(this, event.id, result.reason);
+  }
+
+  #rowOf({ position }: { position: number }): ClosedRow {
+    return { key: this.key, cursorUuid: LIVE_CURSOR_UUID, position };
+  }
+
+  /** The flusher has written an attempt. */
+  attemptCommitted(open: OpenAttempt): void {
+    const { position } = open.event;
+    if (open.retry) this.#retries.put({ ...open.retry, position }, isInRetries(open));
+    else if (isInRetries(open)) this.#retries.close(position);
+    this.#committed();
   }
 
   #committed(): void {
@@ -440,7 +421,7 @@ export class Lane {
     if (outcome === 'delivered') {
       const size = this.window.size;
       const full = this.#inFlight + 1 >= size || this.#uncommitted >= 2 * size;
-      if (full && result.timings.totalUs < QUICK_SUCCESS_US) this.window.grow();
+      this.window.succeeded(result.timings.totalUs / 1000, full);
     } else if (outcome !== 'rejected') {
       this.window.halve(now);
     }
@@ -501,9 +482,9 @@ export class Lane {
     this.#host.countOpen(1);
     this.#host.flush({
       lane: this,
-      attempt: null,
+      row: null,
       retry: {
-        lane: this.key,
+        key: this.key,
         cursorUuid: LIVE_CURSOR_UUID,
         position: oldest.event.position,
         day: oldest.event.day,
@@ -514,7 +495,7 @@ export class Lane {
         reason: 'open',
       },
       closedRetry: null,
-      dead: null,
+      deadRow: null,
       closedDead: null,
       taken: () => {
         oldest.done = true;
@@ -631,7 +612,7 @@ export class Lane {
     this.#persistedMs = nowMs;
     this.#breakerDirty = false;
     return {
-      lane: this.key,
+      key: this.key,
       settledThrough: settled.position,
       settledDay: settled.day,
       lowAttemptUuid: this.#lowAttempt(settled.position),
@@ -649,4 +630,9 @@ export class Lane {
     }
     return this.#open[this.#openAt]?.attemptUuid ?? this.#host.newAttempt().attemptUuid;
   }
+}
+
+/** Whether the event has a row in `retries`: it failed before, or stayed open for too long. */
+function isInRetries(open: OpenAttempt): boolean {
+  return open.cause === 'retry' || open.parked;
 }

@@ -19,7 +19,7 @@ describe('retry after', () => {
     expect(parseRetryAfter(field, NOW)).toBe(ms);
   });
 
-  test.each(['', '-5', '1.5', 'soon', '1e3', '0x10', 'Sun', '2024', 'Sun, 99 Foo 1994 99:99:99 GMT'])(
+  test.each(['', '-5', '1.5', 'soon', '1e3', '0x10', 'Sun', 'Sun, 99 Foo 1994 99:99:99 GMT'])(
     'takes %j for nothing',
     (field) => {
       expect(parseRetryAfter(field, NOW)).toBeNull();

@@ -70,12 +70,9 @@ export function connectFailure(error: Error, place: string, connected: boolean):
 export function exchangeFailure(error: Error, origin: string): SendFailure {
   if (error instanceof SendFailure) return error;
   const code = errorCode(error);
-  if (code.startsWith('HPE_')) {
-    return new SendFailure(
-      'protocol_error',
-      `The answer of ${origin} is not HTTP/1.1: ${error.message} (${code}).`,
-      error,
-    );
+  // Known by its name: undici gives most of them no code.
+  if (error.name === 'HTTPParserError') {
+    return new SendFailure('protocol_error', `The answer of ${origin} is not HTTP/1.1: ${error.message}.`, error);
   }
   if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
     return new SendFailure('tls_failed', `The TLS connection to ${origin} failed: ${error.message} (${code}).`, error);

@@ -5,10 +5,10 @@ import type { LogEvent } from '../core/event.ts';
 import { uuidFromId } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
 import { type AttemptRow, LIVE_CURSOR_UUID } from '../storage/flush.ts';
-import { type AttemptStamp, recordAttempt } from './attempt-record.ts';
 import { buildRequest } from './delivery-request.ts';
 import type { FlushItem } from './flusher.ts';
 import type { LoadedEndpoint } from './loaded-endpoint.ts';
+import type { AttemptStamp } from './open-attempt.ts';
 import type { Sender } from './sender.ts';
 
 export interface SendNowParts {
@@ -41,22 +41,22 @@ export async function sendNow(parts: SendNowParts, request: SendNowRequest): Pro
     const { timeoutMs } = endpoint.config;
     parts.sender.send({ target, ...buildRequest(endpoint, open, parts.version), timeoutMs }, resolve);
   });
-  const lane = { appUuid: uuidFromId('app', request.appId), endpointUuid: uuidFromId('endpoint', endpoint.id) };
-  const attempt = recordAttempt(lane, open, result, false);
+  const key = { appUuid: uuidFromId('app', request.appId), endpointUuid: uuidFromId('endpoint', endpoint.id) };
+  const row: AttemptRow = { ...open, key, cursorUuid: null, dead: false, result };
   const closed =
     cause === 'resend' && result.outcome === 'delivered'
-      ? { lane, cursorUuid: LIVE_CURSOR_UUID, position: event.position }
+      ? { key, cursorUuid: LIVE_CURSOR_UUID, position: event.position }
       : null;
   await new Promise<void>((resolve) => {
     parts.flush({
       lane: null,
-      attempt,
+      row,
       retry: null,
       closedRetry: closed,
-      dead: null,
+      deadRow: null,
       closedDead: closed,
       committed: resolve,
     });
   });
-  return attempt;
+  return row;
 }

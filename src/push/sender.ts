@@ -12,6 +12,8 @@ export interface SenderParts extends Partial<ConnectionsOptions> {
   rules: AddressRules;
   /** A longer response body is not read to its end, and costs the connection; the outcome is the status's. */
   maxResponseBytes?: number;
+  /** Time for a connection: resolving the name, TCP and TLS. An attempt's own deadline may be shorter. */
+  maxConnectMs?: number;
   /** PEM certificates of authorities to trust beside the public ones. */
   ca?: readonly string[];
   /** Default: DNS, and the operating system's names where private addresses are let in. */
@@ -20,7 +22,8 @@ export interface SenderParts extends Partial<ConnectionsOptions> {
   now?: () => number;
 }
 
-export const DEFAULT_MAX_RESPONSE_BYTES = 64 * 1024;
+const MAX_RESPONSE_BYTES = 64 * 1024;
+const MAX_CONNECT_MS = 10_000;
 
 export class Sender {
   readonly #connections: Connections;
@@ -30,14 +33,8 @@ export class Sender {
   #running = false;
 
   constructor(parts: SenderParts) {
-    const {
-      rules,
-      resolver,
-      ca = [],
-      maxResponseBytes = DEFAULT_MAX_RESPONSE_BYTES,
-      now = Date.now,
-      ...options
-    } = parts;
+    const { rules, resolver, ca = [], now = Date.now, ...rest } = parts;
+    const { maxResponseBytes = MAX_RESPONSE_BYTES, maxConnectMs = MAX_CONNECT_MS, ...options } = rest;
     const connector = new Connector({
       guard: buildGuard(rules),
       resolver: resolver ?? new DnsResolver({ useSystem: rules.allowPrivate.length > 0 }),
@@ -48,6 +45,7 @@ export class Sender {
       connections: this.#connections,
       deadlines: this.#deadlines,
       maxResponseBytes,
+      maxConnectMs,
       now,
       onSettled: (done, result) => {
         this.#inFlight--;

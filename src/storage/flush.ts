@@ -5,7 +5,7 @@
 // All writes join on `lanes`: an endpoint that was deleted meanwhile gets no rows (rule 21).
 
 import type { BreakerSnapshot } from '../core/breaker.ts';
-import { CAUSES, type Cause, OUTCOMES, type OutcomeKind, REASONS, type Reason } from '../core/outcome.ts';
+import { CAUSES, type Cause, OUTCOMES, REASONS, type Reason, type SendResult } from '../core/outcome.ts';
 import { arrayLiteral, quotedArrayLiteral } from './append.ts';
 import type { Query, Queryable } from './database.ts';
 
@@ -18,35 +18,23 @@ export interface LaneKey {
 }
 
 export interface AttemptRow {
-  lane: LaneKey;
-  attemptUuid: string;
+  readonly key: LaneKey;
+  readonly attemptUuid: string;
   /** A replay's id; null for everything else. */
-  cursorUuid: string | null;
-  position: number;
-  /** Of the attempt, from the time inside its id. */
-  day: string;
-  startedMs: number;
-  cause: Cause;
-  attempt: number;
-  outcome: OutcomeKind;
-  reason: Reason;
-  status: number | null;
-  dnsUs: number | null;
-  connectUs: number | null;
-  tlsUs: number | null;
-  firstByteUs: number | null;
-  totalUs: number;
-  dead: boolean;
-  eventId: string;
-  remoteAddress: string | null;
-  /** As latin1. */
-  responseHead: string | null;
-  responseBody: Buffer | null;
-  error: string | null;
+  readonly cursorUuid: string | null;
+  /** Partition day: of the time inside the attempt's id. */
+  readonly day: string;
+  readonly startedMs: number;
+  readonly cause: Cause;
+  readonly attempt: number;
+  /** The event was given up with this attempt. */
+  readonly dead: boolean;
+  readonly event: { readonly id: string; readonly position: number };
+  readonly result: SendResult;
 }
 
 export interface RetryRow {
-  lane: LaneKey;
+  key: LaneKey;
   cursorUuid: string;
   position: number;
   day: string;
@@ -58,7 +46,7 @@ export interface RetryRow {
 }
 
 export interface DeadRow {
-  lane: LaneKey;
+  key: LaneKey;
   cursorUuid: string;
   position: number;
   day: string;
@@ -69,13 +57,13 @@ export interface DeadRow {
 
 /** A retry (or dead row) that is done with. */
 export interface ClosedRow {
-  lane: LaneKey;
+  key: LaneKey;
   cursorUuid: string;
   position: number;
 }
 
 export interface LaneRow {
-  lane: LaneKey;
+  key: LaneKey;
   settledThrough: number;
   settledDay: string;
   lowAttemptUuid: string;
@@ -174,7 +162,7 @@ function encodeFlush(process: { processUuid: string; epoch: number }, flush: Flu
   const attempts = encodeAttempts(flush.attempts, numberOf);
   const { retries, closedRetries, dead, closedDead, lanes } = flush;
   const rest = [
-    column(retries, (r) => numberOf(r.lane)),
+    column(retries, (r) => numberOf(r.key)),
     column(retries, (r) => r.cursorUuid),
     column(retries, (r) => r.position),
     column(retries, (r) => r.day),
@@ -183,20 +171,20 @@ function encodeFlush(process: { processUuid: string; epoch: number }, flush: Flu
     column(retries, (r) => r.consumed),
     column(retries, (r) => r.dueMs),
     column(retries, (r) => r.reason),
-    column(closedRetries, (c) => numberOf(c.lane)),
+    column(closedRetries, (c) => numberOf(c.key)),
     column(closedRetries, (c) => c.cursorUuid),
     column(closedRetries, (c) => c.position),
-    column(dead, (d) => numberOf(d.lane)),
+    column(dead, (d) => numberOf(d.key)),
     column(dead, (d) => d.cursorUuid),
     column(dead, (d) => d.position),
     column(dead, (d) => d.day),
     quotedArrayLiteral(dead.map((d) => d.eventId)),
     column(dead, (d) => Math.min(d.attempts, 32_767)),
     column(dead, (d) => d.reason),
-    column(closedDead, (c) => numberOf(c.lane)),
+    column(closedDead, (c) => numberOf(c.key)),
     column(closedDead, (c) => c.cursorUuid),
     column(closedDead, (c) => c.position),
-    column(lanes, (l) => numberOf(l.lane)),
+    column(lanes, (l) => numberOf(l.key)),
     column(lanes, (l) => l.settledThrough),
     column(lanes, (l) => l.settledDay),
     column(lanes, (l) => l.lowAttemptUuid),
@@ -218,45 +206,61 @@ function column<Row>(rows: Row[], value: (row: Row) => string | number | boolean
   return rows.length === 0 ? '{}' : arrayLiteral(rows.map(value));
 }
 
+/** The columns of an attempt in the statement's order, $5 to $28 without the blob of texts ($26). */
+const COLUMNS = 23;
+/** Columns that are NULL for most attempts; one that is NULL for all is sent empty, for unnest fills the shorter arrays with NULL. */
+const SPARSE = [2, 10, 11, 12, 13, 14, 18, 20, 21, 22];
+
 // Written as one loop: this runs for every delivery.
 function encodeAttempts(rows: AttemptRow[], numberOf: (lane: LaneKey) => number): unknown[] {
   let textBytes = 0;
-  for (const row of rows) textBytes += (row.responseHead?.length ?? 0) + (row.responseBody?.length ?? 0);
+  for (const { result } of rows) textBytes += (result.responseHead?.length ?? 0) + (result.responseBody?.length ?? 0);
   const blob = Buffer.allocUnsafe(textBytes);
-  const columns: string[] = new Array(23).fill('');
+  const columns: string[] = new Array(COLUMNS).fill('');
+  const used: boolean[] = new Array(COLUMNS).fill(false);
+  const sparse = (column: number, separator: string, value: string | number | null): void => {
+    if (value === null) {
+      columns[column] += `${separator}NULL`;
+    } else {
+      columns[column] += separator + value;
+      used[column] = true;
+    }
+  };
   let at = 0;
   let separator = '{';
   for (const row of rows) {
+    const { result } = row;
+    const { timings, responseHead, responseBody } = result;
     const start = at + 1;
-    if (row.responseHead !== null) at += blob.write(row.responseHead, at, 'latin1');
-    if (row.responseBody !== null) at += row.responseBody.copy(blob, at);
-    columns[0] += separator + numberOf(row.lane);
+    if (responseHead !== null) at += blob.write(responseHead, at, 'latin1');
+    if (responseBody !== null) at += responseBody.copy(blob, at);
+    columns[0] += separator + numberOf(row.key);
     columns[1] += separator + row.attemptUuid;
-    columns[2] += separator + (row.cursorUuid ?? 'NULL');
-    columns[3] += separator + row.position;
+    sparse(2, separator, row.cursorUuid);
+    columns[3] += separator + row.event.position;
     columns[4] += separator + row.startedMs;
     columns[5] += separator + row.day;
     columns[6] += separator + CAUSES.indexOf(row.cause);
     columns[7] += separator + Math.min(row.attempt, 32_767);
-    columns[8] += separator + OUTCOMES.indexOf(row.outcome);
-    columns[9] += separator + REASONS.indexOf(row.reason);
-    columns[10] += separator + (row.status ?? 'NULL');
-    columns[11] += separator + (row.dnsUs ?? 'NULL');
-    columns[12] += separator + (row.connectUs ?? 'NULL');
-    columns[13] += separator + (row.tlsUs ?? 'NULL');
-    columns[14] += separator + (row.firstByteUs ?? 'NULL');
-    columns[15] += separator + row.totalUs;
+    columns[8] += separator + OUTCOMES.indexOf(result.outcome);
+    columns[9] += separator + REASONS.indexOf(result.reason);
+    sparse(10, separator, result.status);
+    sparse(11, separator, timings.dnsUs);
+    sparse(12, separator, timings.connectUs);
+    sparse(13, separator, timings.tlsUs);
+    sparse(14, separator, timings.firstByteUs);
+    columns[15] += separator + timings.totalUs;
     columns[16] += separator + row.dead;
-    columns[17] += `${separator}"${row.eventId}"`;
-    columns[18] += row.remoteAddress === null ? `${separator}NULL` : `${separator}"${row.remoteAddress}"`;
+    columns[17] += `${separator}"${row.event.id}"`;
+    sparse(18, separator, result.remoteAddress === null ? null : `"${result.remoteAddress}"`);
     columns[19] += separator + start;
-    columns[20] += separator + (row.responseHead === null ? 'NULL' : row.responseHead.length);
-    columns[21] += separator + (row.responseBody === null ? 'NULL' : row.responseBody.length);
-    columns[22] += row.error === null ? `${separator}NULL` : `${separator}"${escapeText(row.error)}"`;
+    sparse(20, separator, responseHead === null ? null : responseHead.length);
+    sparse(21, separator, responseBody === null ? null : responseBody.length);
+    sparse(22, separator, result.error === null ? null : `"${escapeText(result.error)}"`);
     separator = ',';
   }
-  const [...literals] = rows.length === 0 ? columns.map(() => '{}') : columns.map((text) => `${text}}`);
-  // $26 is the blob, between head_bytes ($25) and body_bytes ($27).
+  for (const column of SPARSE) if (!used[column]) columns[column] = '{';
+  const literals = columns.map((text) => (text === '' ? '{}' : `${text}}`));
   return [...literals.slice(0, 21), blob, ...literals.slice(21)];
 }
 

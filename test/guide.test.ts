@@ -1,0 +1,126 @@
+// The snippets of README and guide are run as they stand, against `tidings dev`; only the receiver's port is another.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ReadyServer, type TestCli, testCli } from './cli.ts';
+import { codeBlocks, readDocument } from './markdown.ts';
+
+const GUIDE = 'docs/guide/getting-started.md';
+const START = /^npm start -- (.+)$/m;
+const RECEIVER_PORT = '9000';
+
+let cli: TestCli;
+let server: ReadyServer;
+beforeAll(async () => {
+  cli = await testCli();
+  const [, options] = START.exec(readDocument(GUIDE))!;
+  server = await cli.ready(['dev', ...options.split(' ')]);
+}, 60_000);
+afterAll(() => cli.close());
+
+/** A bash that runs one snippet after the other, in a folder where the packages of the project are found. */
+class Shell {
+  readonly #child: ChildProcess;
+  #output = '';
+  #wake: () => void = () => {};
+
+  constructor(folder: string, env: Record<string, string>) {
+    this.#child = spawn('bash', { cwd: folder, env: { PATH: process.env.PATH, ...env }, detached: true });
+    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
+      stream.setEncoding('utf8').on('data', (part: string) => {
+        this.#output += part;
+        this.#wake();
+      });
+    }
+  }
+
+  /** Runs a snippet and returns what was printed until its end. */
+  async run(code: string): Promise<string> {
+    const before = this.#output.length;
+    const marker = `done-${Math.random()}`;
+    this.#child.stdin!.write(`${code}\necho ${marker} $?\n`);
+    await this.printed(new RegExp(`${marker} \\d+\n`));
+    const printed = this.#output.slice(before);
+    expect(printed).toContain(`${marker} 0\n`);
+    return printed.replace(/done-\S+ 0\n/, '');
+  }
+
+  /** Resolves when what was printed so far, or is to come, matches. */
+  async printed(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.#output)) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Ends bash and what it left in the background. */
+  async close(): Promise<void> {
+    process.kill(-this.#child.pid!, 'SIGKILL');
+    await once(this.#child, 'close');
+  }
+}
+
+async function freePort(): Promise<string> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  await once(probe, 'close');
+  return String(port);
+}
+
+function environment(): Record<string, string> {
+  return {
+    TIDINGS: server.url,
+    AUTH: `Authorization: Bearer ${server.apiKey}`,
+    JSON: 'Content-Type: application/json',
+  };
+}
+
+describe('getting started', () => {
+  test('leads to a verified delivery', async () => {
+    const port = await freePort();
+    const blocks = codeBlocks(readDocument(GUIDE)).map(({ language, code }) => ({
+      language,
+      code: code.replaceAll(RECEIVER_PORT, port),
+    }));
+    await symlink(fileURLToPath(new URL('../node_modules', import.meta.url)), join(cli.folder, 'node_modules'));
+    await writeFile(join(cli.folder, 'receiver.mjs'), blocks.find(({ language }) => language === 'js')!.code);
+    const shell = new Shell(cli.folder, environment());
+    try {
+      const answers: string[] = [];
+      for (const { code } of blocks.filter(({ language }) => language === 'sh')) {
+        answers.push(await shell.run(code));
+        if (code.includes('/events\n')) await shell.printed(/^verified inv-1-paid .*"amount":4200/m);
+      }
+      expect(answers).toHaveLength(6);
+      expect(answers.join('')).not.toMatch(/urn:tidings:error|curl: |refused/);
+      expect(answers.at(-2)).toMatch(/"events":\[\{"id":"inv-1-paid","type":"invoice\.paid"/);
+    } finally {
+      await shell.close();
+    }
+  });
+});
+
+describe('README', () => {
+  test('has a quickstart that works', async () => {
+    const readme = readDocument('README.md');
+    expect(START.exec(readme)?.[1]).toBe(START.exec(readDocument(GUIDE))?.[1]);
+    const snippet = codeBlocks(readme).find(({ language }) => language === 'sh')!.code;
+    expect(snippet.trim().split('\n')).toHaveLength(5);
+    const shell = new Shell(cli.folder, environment());
+    try {
+      const answer = await shell.run(snippet.replaceAll(RECEIVER_PORT, await freePort()));
+      expect(answer).not.toMatch(/urn:tidings:error|curl: /);
+      expect(answer).toMatch(/"type":"order\.created"/);
+      expect(answer).toMatch(/whsec_/);
+    } finally {
+      await shell.close();
+    }
+  });
+});
