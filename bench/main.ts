@@ -17,6 +17,7 @@ ${SCENARIOS.map(({ name, describe }) => `  ${name.padEnd(12)} ${describe}`).join
 Options:
   --seconds <n>          length of each measured load (default: 10)
   --warm-up <n>          seconds of load before it (default: 3)
+  --variant <name>       of throughput and floor: only fanOut1, fanOut5 or batch20; may be repeated
   --database-url <url>   a Postgres kept for this; also DATABASE_URL (default: the embedded server, on a new folder)
   --node-option <o>      a further option for the server's node; may be repeated
   --json                 print one JSON object per scenario, one a line
@@ -40,6 +41,7 @@ function parseOptions(args: string[]): Options | 'help' {
     options: {
       seconds: { type: 'string', default: '10' },
       'warm-up': { type: 'string', default: '3' },
+      variant: { type: 'string', multiple: true },
       'database-url': { type: 'string' },
       'node-option': { type: 'string', multiple: true, default: [] },
       json: { type: 'boolean', default: false },
@@ -56,6 +58,7 @@ function parseOptions(args: string[]): Options | 'help' {
     json: values.json,
     seconds: positive('--seconds', values.seconds),
     warmUpSeconds: positive('--warm-up', values['warm-up']),
+    variants: values.variant ?? null,
     databaseUrl: values['database-url'] ?? process.env.DATABASE_URL ?? null,
     nodeOptions: values['node-option'],
   };

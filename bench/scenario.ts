@@ -7,6 +7,8 @@ export interface ScenarioContext {
   /** Length of each measured load; a warm-up comes before it. */
   seconds: number;
   warmUpSeconds: number;
+  /** Of scenarios with several shapes of load, only these; null = all. */
+  variants: string[] | null;
   /** Further options for the server's node, such as `--cpu-prof`. */
   nodeOptions: string[];
   /** Says what is being done, while it is done. */

@@ -1,5 +1,6 @@
 // `npm start`, `npm run demo` and `npm run bench`: builds what is out of date and runs it in this very process, so that
-// arguments, signals and the exit code need no passing on. node scripts/run.mjs <command> [options]
+// arguments, signals and the exit code need no passing on. (In package.json `exec` takes the shell out of the way too: Debian's
+// does not pass signals on.) node scripts/run.mjs <command> [options]
 import { buildBench, buildProduct } from './build.mjs';
 
 try {

@@ -13,8 +13,8 @@ export interface ReceivedRequest {
   connection: number;
 }
 
-/** What a receiver can do instead of answering. Each is a raw misbehaviour of the socket. */
-export const MISBEHAVIOURS = {
+// What a receiver can do instead of answering: each is a raw misbehaviour of the socket.
+const MISBEHAVIOURS = {
   /** Never answers. */
   hang: () => {},
   /** A response head of which a byte comes every 20 ms. */

@@ -1,7 +1,7 @@
 import { type LoadMeasurement, measureFloor } from '../load-measurement.ts';
 import type { Scenario } from '../scenario.ts';
 import { formatNumber, roundTo } from '../table.ts';
-import { closedLoopPlan, LOAD_VARIANT_NAMES, type LoadVariant } from './load-variants.ts';
+import { chosenVariants, closedLoopPlan, type LoadVariant } from './load-variants.ts';
 
 export const floor: Scenario = {
   name: 'floor',
@@ -10,7 +10,7 @@ export const floor: Scenario = {
 
   async run(context) {
     const measured: { variant: LoadVariant; load: LoadMeasurement }[] = [];
-    for (const variant of LOAD_VARIANT_NAMES) {
+    for (const variant of chosenVariants(context)) {
       context.log(`floor: ${variant}`);
       measured.push({ variant, load: await measureFloor(closedLoopPlan(context, variant)) });
     }

@@ -11,7 +11,11 @@ export const LOAD_VARIANTS = {
 } as const satisfies Record<string, LoadShape>;
 export type LoadVariant = keyof typeof LOAD_VARIANTS;
 
-export const LOAD_VARIANT_NAMES = Object.keys(LOAD_VARIANTS) as LoadVariant[];
+/** The variants asked for. */
+export function chosenVariants({ variants }: ScenarioContext): LoadVariant[] {
+  const names = Object.keys(LOAD_VARIANTS) as LoadVariant[];
+  return variants === null ? names : names.filter((name) => variants.includes(name));
+}
 
 export function closedLoopPlan(context: ScenarioContext, variant: LoadVariant): LoadPlan {
   const { seconds, warmUpSeconds, signal } = context;

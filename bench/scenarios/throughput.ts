@@ -2,7 +2,7 @@ import { type LoadMeasurement, measureFloor, measureLoad } from '../load-measure
 import type { Scenario, ScenarioContext } from '../scenario.ts';
 import { withServer } from '../server-under-test.ts';
 import { formatNumber, roundTo, type Table } from '../table.ts';
-import { closedLoopPlan, LOAD_VARIANT_NAMES, type LoadVariant } from './load-variants.ts';
+import { chosenVariants, closedLoopPlan, type LoadVariant } from './load-variants.ts';
 
 type Pair = { variant: LoadVariant; real: LoadMeasurement; floor: LoadMeasurement };
 
@@ -13,7 +13,7 @@ export const throughput: Scenario = {
   async run(context) {
     const { pairs, postgresVersion } = await withServer(context, async (server) => {
       const pairs: Pair[] = [];
-      for (const variant of LOAD_VARIANT_NAMES) {
+      for (const variant of chosenVariants(context)) {
         context.log(`throughput: ${variant}`);
         const plan = closedLoopPlan(context, variant);
         const real = await measureLoad((options) => server.createTarget(options), plan);

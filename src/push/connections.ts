@@ -23,14 +23,14 @@ export interface ConnectionsOptions {
   maxAgeMs: number;
 }
 
-export const CONNECTIONS_DEFAULTS: ConnectionsOptions = {
+const CONNECTIONS_DEFAULTS: ConnectionsOptions = {
   keepAliveMs: 45_000,
   maxIdlePerOrigin: 1024,
   maxIdle: 4096,
   maxAgeMs: 600_000,
 };
 
-export const MAX_RESPONSE_HEAD_BYTES = 16 * 1024;
+const MAX_RESPONSE_HEAD_BYTES = 16 * 1024;
 
 interface Origin {
   name: string;

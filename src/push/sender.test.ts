@@ -223,6 +223,21 @@ describe('sender', () => {
     await until(() => sender.connections.open === 0);
   });
 
+  // The peer closes while the request waits for its turn on the kept connection: nothing was written, so nothing was tried.
+  test.each(['destroy', 'resetAndDestroy'] as const)(
+    'connects again on %s before the request is written',
+    async (how) => {
+      const { hooks, sender, send } = await setup();
+      await send();
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const socket of hooks.sockets) socket[how]();
+      expect(sender.connections.idle).toBe(1);
+      expect(await send()).toMatchObject({ outcome: 'delivered', error: null });
+      expect(hooks.accepted).toBe(2);
+      expect(hooks.requests).toHaveLength(2);
+    },
+  );
+
   test('serves a receiver that keeps no connection', async () => {
     const hooks = await aReceiver({ keepAlive: false });
     const { sender, send } = await aSender();
