@@ -140,7 +140,7 @@ export const OPTIONS = [
     env: 'TIDINGS_EVENT_CACHE_BYTES',
     flag: '--event-cache-bytes <size>',
     kind: 'bytes',
-    default: 32 * 1024 * 1024,
+    default: 8 * 1024 * 1024,
     unit: 'bytes',
     range: [1024 * 1024, 16 * 1024 ** 3],
     doc: 'Bytes of recent events kept in memory for lanes and readers. More saves reads of the database where endpoints lag behind, and takes that much memory.',

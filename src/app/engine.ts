@@ -15,7 +15,7 @@ import { loadEndpoint } from '../push/loaded-endpoint.ts';
 import type { Ownership } from '../push/ownership.ts';
 import { sendNow } from '../push/send-now.ts';
 import type { Sender } from '../push/sender.ts';
-import type { Attempt } from '../storage/attempt-listing.ts';
+import { type Attempt, lastAttemptNumber } from '../storage/attempt-listing.ts';
 import type { Database } from '../storage/database.ts';
 import { loadSecrets } from '../storage/endpoint-secrets.ts';
 import { findEvent } from '../storage/events.ts';
@@ -109,7 +109,8 @@ export class LocalEngine implements Engine {
     }
     const loaded = loadEndpoint({ ...endpoint, versions: [] }, await loadSecrets(db, box, appId, endpoint.id), rules);
     const event = request.event ?? testEvent(ids.id('event'));
-    const earlier = request.event ? 1 : 0;
+    const { position } = event;
+    const earlier = request.event ? await lastAttemptNumber(db, { appId, endpointId: endpoint.id, position }) : 0;
     const attempt = await sendNow(
       { sender, newAttempt: () => dispatcher.newAttempt(), flush: (item) => dispatcher.flusher.add(item), version },
       { appId, endpoint: loaded, event, cause, attempt: earlier + 1 },

@@ -33,12 +33,14 @@ export class Window {
   }
 
   /**
-   * A success that took so long; `full` when the window (or what waits for its commit) left no room. Only a quick one in a full window
-   * says that there is room for more: above that, more at once only wait longer in the endpoint's own queue.
+   * A success that took so long, and what left no room for more when it came: the attempts in flight, or those whose outcome is not yet
+   * committed. In a window full of attempts only a quick success says that there is room for more: above that, more at once only wait
+   * longer in the endpoint's own queue. Of the commits' pace its time says nothing.
    */
-  succeeded(tookMs: number, full: boolean): void {
+  succeeded(tookMs: number, full: 'attempts' | 'outcomes' | null): void {
     this.#bestMs = Math.min(this.#bestMs * FORGET, tookMs);
-    if (!full || this.#size >= this.#max || tookMs > Math.max(QUICK_MS, 2 * this.#bestMs)) return;
+    if (full === null || this.#size >= this.#max) return;
+    if (full === 'attempts' && tookMs > Math.max(QUICK_MS, 2 * this.#bestMs)) return;
     this.#size = Math.min(this.#max, this.#size + (this.#size < this.#threshold ? 1 : 1 / this.#size));
   }
 

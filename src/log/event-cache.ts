@@ -22,8 +22,8 @@ export interface EventCacheOptions {
 }
 
 export const EVENT_CACHE_DEFAULTS: EventCacheOptions = {
-  maxBytes: 32 * 1024 * 1024,
-  maxReadBytes: 4 * 1024 * 1024,
+  maxBytes: 8 * 1024 * 1024,
+  maxReadBytes: 1024 * 1024,
   concurrentReads: 2,
 };
 

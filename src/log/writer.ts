@@ -51,11 +51,10 @@ interface Pending {
   events: NewEvent[];
   claims: Claim[];
   bytes: number;
-  /** The answer, by the event's place in the request; filled as it becomes known. */
-  answer: Map<string, AppendedEvent>;
+  /** Of a request that lost a claim: what is known of its events by id, and their order in the request. */
+  partial: { known: Map<string, AppendedEvent>; order: string[] } | null;
   resolve(events: AppendedEvent[]): void;
   reject(error: TidingsError): void;
-  order: string[];
 }
 
 /** Told of committed events, per app in position order, before their publishers are answered. */
@@ -126,8 +125,7 @@ export class Writer {
         events: request.events,
         claims: toClaims(request),
         bytes,
-        answer: new Map(),
-        order: request.events.length === 1 ? [request.events[0].id] : request.events.map((event) => event.id),
+        partial: null,
         resolve(events) {
           done();
           resolve(events);
@@ -351,13 +349,15 @@ class WriterLine {
         };
       }
       this.#parts.onCommitted(group.appId, events);
-      let at = 0;
+      let position = place.base;
       for (const pending of group.requests) {
-        for (const { id } of pending.events) {
-          const position = place.base + ++at;
-          pending.answer.set(id, { id, position, day: place.day, duplicate: false });
-        }
-        pending.resolve(pending.order.map((id) => pending.answer.get(id)!));
+        const appended = pending.events.map(({ id }) => ({
+          id,
+          position: ++position,
+          day: place.day,
+          duplicate: false,
+        }));
+        pending.resolve(pending.partial ? completed(pending.partial, appended) : appended);
       }
     }
   }
@@ -399,10 +399,11 @@ class WriterLine {
         pending.resolve(duplicates);
         return;
       }
-      for (const event of duplicates) pending.answer.set(event.id, event);
+      pending.partial ??= { known: new Map(), order: pending.events.map((event) => event.id) };
+      for (const event of duplicates) pending.partial.known.set(event.id, event);
       pending.events = pending.events.filter((event) => !places.has(event.id));
       pending.claims = pending.claims.filter((claim) => !rows.has(claim.key));
-      if (pending.events.length === 0) pending.resolve(pending.order.map((id) => pending.answer.get(id)!));
+      if (pending.events.length === 0) pending.resolve(completed(pending.partial, []));
       else this.enqueue(pending);
     } catch (error) {
       pending.reject(new TidingsError('unavailable', 'The database cannot be reached. Try again.', { cause: error }));
@@ -411,6 +412,12 @@ class WriterLine {
       this.#settleIdle();
     }
   }
+}
+
+/** The answer in the request's order, of what was known before and what was appended now. */
+function completed({ known, order }: NonNullable<Pending['partial']>, appended: AppendedEvent[]): AppendedEvent[] {
+  for (const event of appended) known.set(event.id, event);
+  return order.map((id) => known.get(id)!);
 }
 
 interface RequestGroup {

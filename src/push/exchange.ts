@@ -68,7 +68,9 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Co
     const { target, headers, body, timeoutMs } = this.#request;
     this.#parts.deadlines.set(this, this.#startedMs + timeoutMs);
     this.#connection = this.#parts.connections.acquire(target, this);
-    this.#connection.client.dispatch({ path: target.path, method: 'POST', headers, body }, this);
+    // With the origin given, the client need not write it out anew for every request.
+    const { origin, path } = target;
+    this.#connection.client.dispatch({ origin, path, method: 'POST', headers, body }, this);
   }
 
   /** Ends the exchange now, for a reason that is not the endpoint's. */

@@ -26,7 +26,7 @@ export const MAX_SPAN_POSITIONS = 8192;
 export const MAX_OPEN_RETRIES = 10_000;
 const MAX_QUEUE_EVENTS = 512;
 const MAX_QUEUE_BYTES = 2 * 1024 * 1024;
-const REFILL_BELOW = 64;
+const REFILL_BELOW = 256;
 const CHECKPOINT_POSITIONS = 1000;
 const CHECKPOINT_MS = 1000;
 /** The lane's pause after a 429 without Retry-After, and the longest that a Retry-After may ask for. */
@@ -121,7 +121,7 @@ export class Lane {
     this.ownedSinceMs = host.now();
     this.key = key;
     this.endpoint = endpoint;
-    this.window = new Window(endpoint.config.maxConcurrency);
+    this.window = new Window(windowFor(endpoint));
     this.breaker = new Breaker(stored.breaker);
     this.#floor = { position: stored.settledThrough, day: stored.settledDay };
     this.#readFrom = { position: stored.settledThrough + 1, day: stored.settledDay };
@@ -205,7 +205,7 @@ export class Lane {
   reconfigure(endpoint: LoadedEndpoint): void {
     const changed = endpoint.configVersion !== this.endpoint.configVersion;
     this.endpoint = endpoint;
-    this.window.max = endpoint.config.maxConcurrency;
+    this.window.max = windowFor(endpoint);
     if (changed) {
       this.breaker.reset();
       this.#throttledUntilMs = 0;
@@ -259,7 +259,8 @@ export class Lane {
     }
     if (this.breaker.isOpen && this.#inFlight > 0) return false;
     const window = this.window.size;
-    return this.#inFlight < window && this.#uncommitted < 2 * window && this.#host.maySend(this);
+    const inFlight = Math.min(window, this.endpoint.config.maxConcurrency);
+    return this.#inFlight < inFlight && this.#uncommitted < 2 * window && this.#host.maySend(this);
   }
 
   /** Due retries and new events alternate, and so do probes; an open breaker never probes with the same event twice running. */
@@ -420,7 +421,8 @@ export class Lane {
     const { outcome, retryAfterMs } = result;
     if (outcome === 'delivered') {
       const size = this.window.size;
-      const full = this.#inFlight + 1 >= size || this.#uncommitted >= 2 * size;
+      const attempts = this.#inFlight + 1 >= Math.min(size, this.endpoint.config.maxConcurrency);
+      const full = this.#uncommitted >= 2 * size ? 'outcomes' : attempts ? 'attempts' : null;
       this.window.succeeded(result.timings.totalUs / 1000, full);
     } else if (outcome !== 'rejected') {
       this.window.halve(now);
@@ -572,7 +574,7 @@ export class Lane {
   async #refillRetries(): Promise<void> {
     this.#refilling = true;
     try {
-      const held = this.#retries.positions();
+      const held = this.#retries.beginRefill();
       this.#retries.merge(await this.#host.moreRetries(this, held, RetryQueue.CAPACITY));
       this.wake();
     } catch (error) {
@@ -630,6 +632,11 @@ export class Lane {
     }
     return this.#open[this.#openAt]?.attemptUuid ?? this.#host.newAttempt().attemptUuid;
   }
+}
+
+/** Twice what may be in flight: an outcome occupies the window until it is committed. */
+function windowFor(endpoint: LoadedEndpoint): number {
+  return 2 * endpoint.config.maxConcurrency;
 }
 
 /** Whether the event has a row in `retries`: it failed before, or stayed open for too long. */

@@ -9,6 +9,10 @@ export class RetryQueue {
   /** Taken and not yet settled, or parked. */
   readonly #underWay = new Set<number>();
   #total = 0;
+  /** What the table holds and memory does not is due from here on, so the next due is always in memory. */
+  #horizonMs = Number.POSITIVE_INFINITY;
+  /** The first due of what was left to the table since the refill under way began. */
+  #leftOutMs = Number.POSITIVE_INFINITY;
 
   /** Rows in the table: waiting here, waiting there, and under way. */
   get total(): number {
@@ -31,14 +35,23 @@ export class RetryQueue {
   load(next: StoredRetry[], total: number): void {
     this.#due = next.toSorted((a, b) => b.dueMs - a.dueMs);
     this.#total = total;
+    if (total > next.length) this.#horizonMs = this.#due[0]?.dueMs ?? 0;
   }
 
-  /** Adds what a refill has read. */
+  /** Call before the table is read for a refill; the positions are those that the read is to leave out. */
+  beginRefill(): number[] {
+    this.#leftOutMs = Number.POSITIVE_INFINITY;
+    return this.positions();
+  }
+
+  /** Adds what a refill has read: the next due, in order, up to CAPACITY. */
   merge(more: StoredRetry[]): void {
     const known = new Set(this.positions());
+    const isAll = more.length < RetryQueue.CAPACITY;
+    this.#horizonMs = Math.min(isAll ? Number.POSITIVE_INFINITY : more[more.length - 1].dueMs, this.#leftOutMs);
     for (const retry of more) if (!known.has(retry.position)) this.#insert(retry);
-    // The table held fewer than counted: then the count is put right.
-    if (more.length < RetryQueue.CAPACITY) this.#total = this.#due.length + this.#underWay.size;
+    // All that the table holds is in memory: then the count is put right.
+    if (isAll && this.#leftOutMs === Number.POSITIVE_INFINITY) this.#total = this.#due.length + this.#underWay.size;
   }
 
   take(): StoredRetry | null {
@@ -57,6 +70,7 @@ export class RetryQueue {
   put(retry: StoredRetry, wasCounted: boolean): void {
     this.#underWay.delete(retry.position);
     if (!wasCounted) this.#total++;
+    this.#remove(retry.position); // a refill may have read the row before its flush was told of
     this.#insert(retry);
   }
 
@@ -72,18 +86,34 @@ export class RetryQueue {
     this.#total = Math.max(0, this.#total - 1);
   }
 
-  /** Takes out a retry that is not needed any more; one that is under way runs its course. */
+  /**
+   * Takes out a retry that is not needed any more; one that is under way runs its course. One that is not in memory may not exist at
+   * all: it stays counted until the next refill, for a count too low would leave others in the table unread.
+   */
   cancel(position: number): void {
-    const at = this.#due.findIndex((retry) => retry.position === position);
-    if (at >= 0) this.#due.splice(at, 1);
-    if (!this.#underWay.has(position)) this.#total = Math.max(0, this.#total - 1);
+    if (this.#remove(position)) this.#total = Math.max(0, this.#total - 1);
   }
 
   positions(): number[] {
     return [...this.#due.map((retry) => retry.position), ...this.#underWay];
   }
 
+  #remove(position: number): boolean {
+    const at = this.#due.findIndex((retry) => retry.position === position);
+    if (at >= 0) this.#due.splice(at, 1);
+    return at >= 0;
+  }
+
+  #leaveOut(retry: StoredRetry): void {
+    this.#horizonMs = Math.min(this.#horizonMs, retry.dueMs);
+    this.#leftOutMs = Math.min(this.#leftOutMs, retry.dueMs);
+  }
+
   #insert(retry: StoredRetry): void {
+    if (retry.dueMs > this.#horizonMs) {
+      this.#leaveOut(retry);
+      return;
+    }
     let low = 0;
     let high = this.#due.length;
     while (low < high) {
@@ -92,6 +122,6 @@ export class RetryQueue {
       else high = middle;
     }
     this.#due.splice(low, 0, retry);
-    if (this.#due.length > RetryQueue.CAPACITY) this.#due.shift(); // the furthest off; the table keeps it
+    if (this.#due.length > RetryQueue.CAPACITY) this.#leaveOut(this.#due.shift()!); // the furthest off; the table keeps it
   }
 }

@@ -2,10 +2,11 @@
 // commit) and inserts the events under the positions so gained: position order = commit order per app (design, "Append").
 //
 // Payloads travel as one binary blob that is cut up in Postgres: as a bytea[] literal they would be hex-escaped, twice the
-// bytes and most of the cost. The other columns are array literals; ids and types hold no character that needs escaping.
+// bytes and most of the cost. The other columns are binary arrays.
 
 import type { NewEvent } from '../core/event.ts';
 import { uuidFromId } from '../core/id.ts';
+import { float8Array, int4Array, textArray, uuidArray } from './binary-array.ts';
 import type { Query, Queryable } from './database.ts';
 
 export interface AppendGroup {
@@ -67,63 +68,41 @@ export async function appendEvents(db: Queryable, groups: AppendGroup[]): Promis
 }
 
 function encodeGroups(groups: AppendGroup[]): unknown[] {
-  let totalBytes = 0;
-  for (const group of groups) for (const event of group.events) totalBytes += event.data.length;
-  const blob = Buffer.allocUnsafe(totalBytes);
-  const appIds: string[] = [];
-  const counts: number[] = [];
-  const appNumbers: number[] = [];
-  const ordinals: number[] = [];
-  const times: number[] = [];
-  const eventIds: string[] = [];
-  const types: string[] = [];
-  const channels: string[] = [];
-  const starts: number[] = [];
-  const lengths: number[] = [];
-  let at = 0;
-  for (const group of groups) {
-    appIds.push(uuidFromId('app', group.appId));
-    counts.push(group.events.length);
+  const rows: EventRow[] = [];
+  let start = 1;
+  for (let i = 0; i < groups.length; i++) {
     let ordinal = 0;
-    for (const event of group.events) {
-      appNumbers.push(appIds.length);
-      ordinals.push(++ordinal);
-      times.push(event.timeMs);
-      eventIds.push(event.id);
-      types.push(event.type);
-      channels.push(event.channels.length === 0 ? 'NULL' : `"{${event.channels.map((c) => `\\"${c}\\"`).join(',')}}"`);
-      starts.push(at + 1);
-      lengths.push(event.data.length);
-      event.data.copy(blob, at);
-      at += event.data.length;
+    for (const event of groups[i].events) {
+      rows.push({ event, appNumber: i + 1, ordinal: ++ordinal, start });
+      start += event.data.length;
     }
   }
+  const blob = Buffer.allocUnsafe(start - 1);
+  for (const row of rows) row.event.data.copy(blob, row.start - 1);
   return [
-    arrayLiteral(appIds),
-    arrayLiteral(counts),
-    arrayLiteral(appNumbers),
-    arrayLiteral(ordinals),
-    arrayLiteral(times),
-    quotedArrayLiteral(eventIds),
-    quotedArrayLiteral(types),
-    arrayLiteral(channels),
-    arrayLiteral(starts),
+    uuidArray(groups, (group) => uuidFromId('app', group.appId)),
+    int4Array(groups, (group) => group.events.length),
+    int4Array(rows, (row) => row.appNumber),
+    int4Array(rows, (row) => row.ordinal),
+    float8Array(rows, (row) => row.event.timeMs),
+    textArray(rows, (row) => row.event.id),
+    textArray(rows, (row) => row.event.type),
+    textArray(rows, ({ event }) => (event.channels.length === 0 ? null : textArrayLiteral(event.channels))),
+    int4Array(rows, (row) => row.start),
     blob,
-    arrayLiteral(lengths),
+    int4Array(rows, (row) => row.event.data.length),
   ];
 }
 
-/** `{a,b}` for numbers, UUIDs and what is already quoted; null becomes NULL. */
-export function arrayLiteral(values: (string | number | boolean | null)[]): string {
-  let text = '{';
-  for (let i = 0; i < values.length; i++) {
-    if (i > 0) text += ',';
-    text += values[i] === null ? 'NULL' : values[i];
-  }
-  return `${text}}`;
+interface EventRow {
+  event: NewEvent;
+  appNumber: number;
+  ordinal: number;
+  /** Where its data begins in the blob; the first byte is 1, as substring counts. */
+  start: number;
 }
 
-/** `{"a","b"}` for texts without a quote or backslash. Quoted, because an id may read NULL. */
-export function quotedArrayLiteral(values: string[]): string {
-  return values.length === 0 ? '{}' : `{"${values.join('","')}"}`;
+/** `{"a","b"}`; channels hold no quote or backslash. Quoted, because one may read NULL. */
+function textArrayLiteral(values: readonly string[]): string {
+  return `{"${values.join('","')}"}`;
 }

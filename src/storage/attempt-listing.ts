@@ -214,3 +214,19 @@ export async function listEventAttempts(
   const attempts = rows.slice(0, limit).map((row) => toAttempt(place.appId, row));
   return { attempts, next: rows.length > limit ? { attemptId: attempts[attempts.length - 1].id } : null };
 }
+
+const LAST_ATTEMPT_NUMBER = {
+  name: 'last_attempt_number',
+  text: `
+SELECT coalesce(max(attempt), 0) AS attempt FROM attempts WHERE app_id = $1 AND position = $2 AND endpoint_id = $3`,
+} satisfies Query;
+
+/** The highest number among the attempts for the event at a position to an endpoint; 0 when there is none. */
+export async function lastAttemptNumber(
+  db: Queryable,
+  place: { appId: string; endpointId: string; position: number },
+): Promise<number> {
+  const values = [uuidFromId('app', place.appId), place.position, uuidFromId('endpoint', place.endpointId)];
+  const [row] = await db.query<{ attempt: number }>(LAST_ATTEMPT_NUMBER, values);
+  return row.attempt;
+}

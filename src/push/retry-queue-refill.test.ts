@@ -1,0 +1,148 @@
+// The queue against the table that it is a window of: whatever is put, taken, closed and cancelled while refills are under way, nothing
+// in the table is forgotten, and what is due first is taken first.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { StoredRetry } from '../storage/retries.ts';
+import { RetryQueue } from './retry-queue.ts';
+
+const aRetry = (position: number, dueMs: number): StoredRetry => ({
+  position,
+  day: '2026-11-21',
+  eventId: `e${position}`,
+  attempts: 1,
+  consumed: 1,
+  dueMs,
+});
+
+/** The next due of the table that the queue does not hold, as the refill's query answers. */
+function query(table: Map<number, StoredRetry>, held: number[]): StoredRetry[] {
+  const except = new Set(held);
+  const rows = [...table.values()].filter((retry) => !except.has(retry.position));
+  return rows.toSorted((a, b) => a.dueMs - b.dueMs).slice(0, RetryQueue.CAPACITY);
+}
+
+function tableOf(retries: StoredRetry[]): Map<number, StoredRetry> {
+  return new Map(retries.map((retry) => [retry.position, retry]));
+}
+
+function loaded(table: Map<number, StoredRetry>): RetryQueue {
+  const queue = new RetryQueue();
+  queue.load(query(table, []), table.size);
+  return queue;
+}
+
+describe('retry queue and its table', () => {
+  test('a refill that overfills memory forgets none', () => {
+    const table = tableOf(Array.from({ length: 456 }, (_, i) => aRetry(i + 1, i + 1)));
+    const queue = loaded(table);
+    const taken = new Set<number>();
+    for (let retry = queue.take(); retry; retry = queue.take()) {
+      taken.add(retry.position);
+      table.delete(retry.position);
+      queue.close(retry.position);
+      if (queue.needsRefill) queue.merge(query(table, queue.beginRefill()));
+    }
+    expect(taken.size).toBe(456);
+    expect(queue.total).toBe(0);
+  });
+
+  test('what fails again and is due later does not keep out of memory what is due now', () => {
+    const table = tableOf(Array.from({ length: 600 }, (_, i) => aRetry(i + 1, i + 1)));
+    const queue = loaded(table);
+    const first: number[] = [];
+    for (let n = 0; n < 600; n++) {
+      if (queue.needsRefill) queue.merge(query(table, queue.beginRefill()));
+      const retry = queue.take()!;
+      first.push(retry.position);
+      const again = { ...retry, dueMs: retry.dueMs + 1_000_000 };
+      table.set(retry.position, again);
+      queue.put(again, true);
+    }
+    expect(first).toEqual(Array.from({ length: 600 }, (_, i) => i + 1));
+  });
+
+  test('a resend of what has no retry leaves the count alone', () => {
+    const table = tableOf(Array.from({ length: 260 }, (_, i) => aRetry(i + 1, i + 1)));
+    const queue = loaded(table);
+    for (let position = 1001; position <= 1010; position++) queue.cancel(position);
+    let taken = 0;
+    for (;;) {
+      if (queue.needsRefill) queue.merge(query(table, queue.beginRefill()));
+      const retry = queue.take();
+      if (!retry) break;
+      table.delete(retry.position);
+      queue.close(retry.position);
+      taken++;
+    }
+    expect(taken).toBe(260);
+  });
+
+  test('a retry that a refill has read before its flush was told of is held once', () => {
+    const queue = new RetryQueue();
+    queue.put(aRetry(1, 10), false);
+    queue.put(aRetry(2, 20), false);
+    queue.beginRefill();
+    queue.merge([aRetry(3, 30)]);
+    queue.put(aRetry(3, 30), false);
+    const taken = [queue.take(), queue.take(), queue.take(), queue.take()].map((retry) => retry?.position);
+    expect(taken).toEqual([1, 2, 3, undefined]);
+  });
+
+  test('nothing in the table is forgotten, and what is due first is taken first', () => {
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.record({ do: fc.constant('fail' as const), dueMs: fc.nat(5000) }) },
+      { weight: 6, arbitrary: fc.record({ do: fc.constant('take' as const), again: fc.option(fc.nat(5000)) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), position: fc.nat(900) }) },
+      { weight: 2, arbitrary: fc.record({ do: fc.constant('read' as const) }) },
+      { weight: 3, arbitrary: fc.record({ do: fc.constant('merge' as const) }) },
+    );
+    fc.assert(
+      fc.property(fc.array(fc.nat(5000), { maxLength: 700 }), fc.array(step, { maxLength: 300 }), (dues, steps) => {
+        const table = tableOf(dues.map((dueMs, i) => aRetry(i + 1, dueMs)));
+        const queue = loaded(table);
+        let next = dues.length;
+        let read: StoredRetry[] | null = null;
+        for (const one of steps) {
+          if (one.do === 'fail') {
+            const retry = aRetry(++next, one.dueMs);
+            table.set(retry.position, retry);
+            queue.put(retry, false);
+          } else if (one.do === 'take') {
+            const retry = queue.take();
+            if (!retry) continue;
+            if (one.again === null) {
+              table.delete(retry.position);
+              queue.close(retry.position);
+            } else {
+              const again = { ...retry, dueMs: one.again };
+              table.set(retry.position, again);
+              queue.put(again, true);
+            }
+          } else if (one.do === 'cancel') {
+            table.delete(one.position);
+            queue.cancel(one.position);
+          } else if (one.do === 'read') {
+            if (queue.needsRefill) read ??= query(table, queue.beginRefill());
+          } else if (read) {
+            queue.merge(read);
+            read = null;
+          }
+        }
+        if (read) queue.merge(read);
+        expect(queue.total).toBeGreaterThanOrEqual(table.size);
+        let lastMs = 0;
+        for (;;) {
+          if (queue.needsRefill) queue.merge(query(table, queue.beginRefill()));
+          const retry = queue.take();
+          if (!retry) break;
+          expect(retry.dueMs).toBeGreaterThanOrEqual(lastMs);
+          lastMs = retry.dueMs;
+          table.delete(retry.position);
+          queue.close(retry.position);
+        }
+        expect(table.size).toBe(0);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
