@@ -111,6 +111,23 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   return app;
 }
 
+const CLOSE_IDLE_EVERY_MS = 20;
+
+/**
+ * Takes no more connections and lets open requests end, for `drainMs` at most. fastify closes the connections that are idle as it begins;
+ * one whose request ends later would be kept alive, and the close would wait until the client or the keep-alive timeout ends it.
+ */
+export async function closeServer(app: FastifyInstance, drainMs: number): Promise<void> {
+  const idle = setInterval(() => app.server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
+  const late = setTimeout(() => app.server.closeAllConnections(), drainMs);
+  try {
+    await app.close();
+  } finally {
+    clearInterval(idle);
+    clearTimeout(late);
+  }
+}
+
 // fastify shows a missing body to the schema as null: to a schema it is nothing.
 const compileValidator: typeof validatorCompiler = (route) => {
   const validate = validatorCompiler(route);

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { buildServer } from '../api/server.ts';
+import { buildServer, closeServer } from '../api/server.ts';
 import { IdGenerator } from '../core/id.ts';
 import { SecretBox } from '../core/secret-box.ts';
 import { EventCache } from '../log/event-cache.ts';
@@ -171,7 +171,7 @@ async function start(
     checkUrl: (url) => void parseTarget(url, rules),
     onError,
   });
-  await use({ stop: () => server.close() });
+  await use({ stop: () => closeServer(server, config.drainSeconds * 1000) });
   const url = await server.listen({ port: config.port, host: config.host });
   return { url, databaseUrl: database.url, db };
 }

@@ -171,7 +171,7 @@ class WriterLine {
   /** Per app first in, first out; apps take turns, so a flood of one does not hold up the others. */
   readonly #queues = new Map<string, Pending[]>();
   #working = false;
-  #resolving = 0;
+  #settling = 0;
   #idle: (() => void)[] = [];
 
   constructor(parts: WriterParts, options: WriterOptions) {
@@ -191,7 +191,7 @@ class WriterLine {
   }
 
   async close(): Promise<void> {
-    while (this.#working || this.#resolving > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    while (this.#working || this.#settling > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
     await this.#connection.reset();
   }
 
@@ -202,7 +202,7 @@ class WriterLine {
   }
 
   #settleIdle(): void {
-    if (this.#working || this.#resolving > 0) return;
+    if (this.#working || this.#settling > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
@@ -280,7 +280,7 @@ class WriterLine {
       await this.#connection.client();
       progress.committing = true; // a single statement commits by itself
       const groups = groupByApp(batch);
-      this.#committed(groups, await appendEvents(this.#connection, groups));
+      this.#settle(groups, await appendEvents(this.#connection, groups));
       return;
     }
     await this.#connection.query({ name: 'begin', text: 'BEGIN' });
@@ -294,7 +294,7 @@ class WriterLine {
       );
       progress.committing = true;
       await this.#connection.query({ name: 'commit', text: 'COMMIT' });
-      this.#committed(groups, appended);
+      this.#settle(groups, appended);
       for (const loser of losers) void this.#resolveLoser(loser);
     } catch (error) {
       if (!isUnavailable(error)) await this.#connection.query({ name: 'rollback', text: 'ROLLBACK' }).catch(() => {});
@@ -321,6 +321,16 @@ class WriterLine {
     }
     await releaseKeys(this.#connection, giveBack);
     return { winners, losers };
+  }
+
+  /** Hands on and answers in the next turn, so that the next batch is on its way to the database before. Turns keep their order. */
+  #settle(groups: RequestGroup[], appended: (AppendedGroup | null)[]): void {
+    this.#settling++;
+    setImmediate(() => {
+      this.#committed(groups, appended);
+      this.#settling--;
+      this.#settleIdle();
+    });
   }
 
   #committed(groups: RequestGroup[], appended: (AppendedGroup | null)[]): void {
@@ -364,7 +374,7 @@ class WriterLine {
 
   /** A claim was taken by another: answer as it was answered, refuse another body, and append what is new. */
   async #resolveLoser(pending: Pending): Promise<void> {
-    this.#resolving++;
+    this.#settling++;
     try {
       const { db } = this.#parts;
       const rows = await findKeys(
@@ -408,7 +418,7 @@ class WriterLine {
     } catch (error) {
       pending.reject(new TidingsError('unavailable', 'The database cannot be reached. Try again.', { cause: error }));
     } finally {
-      this.#resolving--;
+      this.#settling--;
       this.#settleIdle();
     }
   }

@@ -222,7 +222,7 @@ export class Dispatcher {
     this.#ready.push(lane);
     if (this.#pumping) return;
     this.#pumping = true;
-    queueMicrotask(() => this.#pump());
+    setImmediate(() => this.#pump());
   }
 
   #pump(): void {

@@ -25,6 +25,8 @@ export interface FlushItem {
   taken?(): void;
   /** Called once after COMMIT. */
   committed(): void;
+  /** Called instead when the lease was lost, or the process stops, before it was written. */
+  dropped?(): void;
 }
 
 /** A lane as the flusher sees it. */
@@ -76,6 +78,8 @@ export class Flusher {
   #immediate = false;
   #checkpointTimer: NodeJS.Timeout | null = null;
   #discarding = false;
+  /** Raised with every lease that is lost: a flush begun before is not repeated under the next one. */
+  #era = 0;
   /** The next flush writes the checkpoints of all lanes that are behind, not just of those it has outcomes of. */
   #sweepDue = false;
 
@@ -94,7 +98,10 @@ export class Flusher {
   }
 
   add(item: FlushItem): void {
-    if (this.#discarding) return;
+    if (this.#discarding) {
+      item.dropped?.();
+      return;
+    }
     this.#queue.push(item);
     if (item.lane) this.#markDirty(item.lane);
     if (this.#running || this.#immediate) return;
@@ -114,22 +121,23 @@ export class Flusher {
   /** Writes all that waits, with a checkpoint of every lane that is behind its own. */
   async drain(lanes: Iterable<FlushedLane> = []): Promise<void> {
     for (const lane of lanes) if (lane.behindCheckpoint) this.#dirty.add(lane);
-    while (this.#running) await this.#running;
-    while ((this.#queue.length > 0 || this.#dirty.size > 0) && !this.#discarding) {
+    for (;;) {
+      while (this.#running) await this.#running; // a flush that ends may begin the next one itself
+      if ((this.#queue.length === 0 && this.#dirty.size === 0) || this.#discarding) return;
       this.#run('all');
-      await this.#running;
     }
   }
 
   /** Forgets what waits: it belongs to lanes that another process owns now, which will send it again. */
   discard(): void {
     this.#discarding = true;
-    this.#queue = [];
+    this.#era++;
     this.#dirty.clear();
+    for (const item of this.#queue.splice(0)) item.dropped?.();
   }
 
   async stop(): Promise<void> {
-    this.#discarding = true;
+    this.discard();
     this.#clearTimers();
     while (this.#running) await this.#running;
     await this.#connection.reset();
@@ -166,8 +174,10 @@ export class Flusher {
     }
     this.#running = this.#write(flush).then((held) => {
       this.#running = null;
-      if (!held) return;
-      for (const item of items) item.committed();
+      for (const item of items) {
+        if (held) item.committed();
+        else item.dropped?.();
+      }
       this.#rearm();
     });
   }
@@ -227,11 +237,12 @@ export class Flusher {
    * strangers) are left out the second time: better an attempt without its response than a lane that stands still.
    */
   async #write(flush: Flush): Promise<boolean> {
+    const era = this.#era;
     for (let delayMs = 20; ; delayMs = Math.min(MAX_RETRY_DELAY_MS, delayMs * 2)) {
-      if (this.#discarding && delayMs > 20) return false;
+      if (era !== this.#era) return false;
       try {
         const held = await writeFlush(this.#connection, this.#parts.identity(), flush);
-        if (!held) {
+        if (!held && era === this.#era) {
           this.discard();
           this.#parts.onFenced();
         }

@@ -318,7 +318,8 @@ export class Lane {
       return;
     }
     this.#inFlight--;
-    if (!event || !this.#runs()) {
+    // The read took its time: the lease may have run out meanwhile.
+    if (!event || !this.#runs() || !this.#host.maySend(this)) {
       if (probing) this.breaker.abandonProbe();
       if (event) this.#retries.add(retry);
       else if (!this.#stopped) this.#expire(retry);
@@ -354,6 +355,7 @@ export class Lane {
     const now = this.#host.now();
     this.#inFlight--;
     open.result = result;
+    open.settled = true;
     this.lastAttempt = open;
     this.meter ??= new AttemptMeter();
     this.meter.count(now, result.outcome === 'delivered');
@@ -477,7 +479,7 @@ export class Lane {
   /** The span is full: its oldest open event gets a retries row, due at its deadline, so that the cursor can pass it. */
   #park(): boolean {
     const oldest = this.#open[this.#openAt];
-    if (!oldest || oldest.parked) return false;
+    if (!oldest || oldest.parked || oldest.settled) return false;
     oldest.parked = true;
     this.#retries.count(oldest.event.position);
     this.#uncommitted++;
@@ -550,7 +552,11 @@ export class Lane {
     const from = this.#readFrom;
     try {
       const events = await this.#host.read(from);
-      if (this.#readFrom !== from || this.#stopped) return;
+      if (this.#stopped) return;
+      if (this.#readFrom !== from) {
+        this.wake(); // sent elsewhere meanwhile, by a skip or a pause: what was read is not used
+        return;
+      }
       for (const event of events) {
         if (event.position <= this.#floor.position || this.#skip?.has(event.position)) continue;
         if (this.endpoint.matches(event)) this.#enqueue(event);
@@ -579,6 +585,7 @@ export class Lane {
       this.wake();
     } catch (error) {
       this.#host.failed(error);
+      this.#host.wakeAt(this, this.#host.now() + 1000);
     } finally {
       this.#refilling = false;
     }

@@ -34,6 +34,8 @@ export class OpenAttempt implements AttemptStamp, AttemptRow, FlushItem {
   readonly cursorUuid = null;
   result: SendResult = NO_RESULT;
   dead = false;
+  /** Its outcome is known and handed to the flusher. */
+  settled = false;
   /** Its outcome is in this or a committed flush, so settled_through may pass it. */
   done = false;
   /** The span was full while it was open: it stands in `retries` already. */

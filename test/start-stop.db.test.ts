@@ -1,0 +1,250 @@
+// One stress over every background part: each may be stopped before it is started, twice, at once and while it starts; it works again
+// after a restart; and nothing of it stays behind.
+import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Maintenance } from '../src/app/maintenance.ts';
+import { startTidings } from '../src/app/tidings.ts';
+import type { SendResult } from '../src/core/outcome.ts';
+import { generateMasterKey, parseMasterKey, SecretBox } from '../src/core/secret-box.ts';
+import { EventCache } from '../src/log/event-cache.ts';
+import { HeadsPoll } from '../src/log/heads-poll.ts';
+import { Tail } from '../src/log/tail.ts';
+import { Writer } from '../src/log/writer.ts';
+import { parseTarget } from '../src/push/address-guard.ts';
+import { Dispatcher } from '../src/push/dispatcher.ts';
+import { Flusher, type FlushItem } from '../src/push/flusher.ts';
+import { Operations } from '../src/push/operations.ts';
+import { Ownership } from '../src/push/ownership.ts';
+import { Sender } from '../src/push/sender.ts';
+import { createKey, PERMISSIONS } from '../src/storage/api-keys.ts';
+import { ensureBuiltinApp } from '../src/storage/apps.ts';
+import { Database } from '../src/storage/database.ts';
+import { ensurePartitions } from '../src/storage/partitions.ts';
+import { registerProcess } from '../src/storage/processes.ts';
+import { type TestDatabase, testDatabase } from './database.ts';
+import { anApp, anEvent, testIds } from './event-log.ts';
+import { type Receiver, receiver } from './receiver.ts';
+import { testConfig } from './running.ts';
+import { until } from './until.ts';
+
+let database: TestDatabase;
+let hooks: Receiver;
+let appId: string;
+beforeAll(async () => {
+  [database, hooks] = await Promise.all([testDatabase(), receiver({ keepAlive: false })]);
+  appId = await anApp(database.db);
+  await ensureBuiltinApp(database.db);
+});
+afterAll(async () => {
+  await database.close();
+  await hooks.close();
+});
+
+interface BackgroundPart {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** What the parts are made of, each on a database access of its own. */
+function setup() {
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => void errors.push(error);
+  const db = new Database({ connection: database.connection, onError });
+  const rules = { allowHttp: true, allowPrivate: ['127.0.0.0/8'] };
+  const cache = new EventCache({ db });
+  const handedOn: string[] = [];
+  const tail = new Tail({
+    cache,
+    onEvents: (_, events) => handedOn.push(...events.map(({ id }) => id)),
+    onFirstSeen: (id) => handedOn.push(id),
+    onConfigChanged: () => {},
+    onError,
+  });
+  const writer = new Writer({
+    db,
+    onCommitted: (id, events) => tail.committed(id, events),
+    ensurePartitions: () => ensurePartitions(db, { daysAhead: 7 }),
+  });
+  const operations = new Operations({ append: (request) => writer.append(request), now: Date.now, onError });
+  const sender = new Sender({ rules });
+  const ownership: Ownership = new Ownership({
+    db,
+    newUuid: () => testIds.uuid(),
+    version: 'test',
+    onTaken: () => {},
+    onLost: () => errors.push(new Error('the lease was lost')),
+    onError,
+    options: { renewEveryMs: 5 },
+  });
+  const dispatcher = new Dispatcher({
+    db,
+    box: new SecretBox({ keys: [parseMasterKey(generateMasterKey(randomBytes))], randomBytes }),
+    rules,
+    ids: testIds,
+    cache,
+    sender,
+    ownership,
+    operations,
+    version: 'test',
+    onAppDeleted: () => {},
+    onError,
+  });
+  const identity = { processUuid: testIds.uuid(), epoch: 1 };
+  const flusher = new Flusher({ db, identity: () => identity, now: Date.now, onFenced: () => {}, onError });
+  const headsPoll = new HeadsPoll({ db, tail, onError });
+  const maintenance = new Maintenance({
+    db,
+    onError,
+    options: { partitionsEveryMs: 5, keysEveryMs: 5, erasuresEveryMs: 5 },
+  });
+  const flush = (into: Flusher): Promise<void> =>
+    new Promise((committed) => into.add({ ...EMPTY_ITEM, committed: () => committed() }));
+  const append = () => writer.append({ appId, events: [anEvent()], idempotency: null });
+
+  /** Each part, and a piece of work of which it must be capable after every start. */
+  const parts: Record<(typeof PARTS)[number], { part: BackgroundPart; work: () => Promise<unknown> }> = {
+    writer: { part: writer, work: append },
+    tail: {
+      part: tail,
+      work: async () => {
+        // Its own writer is stopped after that of another process has appended: the tail reads the gap.
+        const head = tail.head(appId) ?? { position: 0, day: '2026-01-01', configVersion: 0 };
+        tail.headFound(appId, { ...head, position: head.position + 1 });
+        await until(() => handedOn.length > 0);
+      },
+    },
+    'heads poll': { part: headsPoll, work: async () => {} },
+    operations: {
+      part: operations,
+      work: async () => operations.died(appId, { id: 'ep_x' } as never, 'evt_x', 'status_4xx'),
+    },
+    sender: {
+      part: sender,
+      work: async () => {
+        const target = parseTarget(hooks.url, rules);
+        const request = { target, headers: {}, body: Buffer.from('{}'), timeoutMs: 5000 };
+        const result = await new Promise<SendResult>((done) => sender.send(request, done));
+        expect(result.outcome).toBe('delivered');
+      },
+    },
+    ownership: {
+      part: ownership,
+      work: async () => {
+        expect(ownership.slotCount).toBe(256);
+        expect(ownership.maySend()).toBe(true);
+      },
+    },
+    flusher: {
+      part: flusher,
+      work: async () => {
+        await registerProcess(db, { ...identity, ttlSeconds: 60, host: 'h', pid: 1, version: 'test' }).catch(() => {});
+        await flush(flusher);
+      },
+    },
+    dispatcher: { part: dispatcher, work: async () => {} },
+    maintenance: { part: maintenance, work: async () => {} },
+  };
+  return { db, parts, errors, writer };
+}
+
+const EMPTY_ITEM: FlushItem = {
+  lane: null,
+  row: null,
+  retry: null,
+  closedRetry: null,
+  deadRow: null,
+  closedDead: null,
+  committed: () => {},
+};
+
+/** What keeps the process alive, as one text. A timer is there or not while it is asked, so they are waited for. */
+const handles = (): string => process.getActiveResourcesInfo().sort().join(' ');
+
+/** Runs the work and resolves when every handle that it made is gone. */
+async function leavesNothing(work: () => Promise<void>): Promise<void> {
+  const before = handles();
+  await work();
+  await until(() => handles() === before);
+}
+
+const PARTS = [
+  'writer',
+  'tail',
+  'heads poll',
+  'operations',
+  'sender',
+  'ownership',
+  'flusher',
+  'dispatcher',
+  'maintenance',
+] as const;
+
+describe('every background part', () => {
+  test.each(PARTS)('%s starts and stops in any order, and leaves nothing behind', async (name) => {
+    await leavesNothing(async () => {
+      const { db, parts, errors, writer } = setup();
+      const { part, work } = parts[name];
+      await part.stop();
+      await part.stop();
+      for (let cycle = 0; cycle < 3; cycle++) {
+        await part.start();
+        await work();
+        await part.stop();
+        await part.stop();
+      }
+      for (let cycle = 0; cycle < 10; cycle++) {
+        await part.start();
+        await Promise.all([part.stop(), part.stop()]);
+      }
+      for (let cycle = 0; cycle < 10; cycle++) {
+        const starting = part.start();
+        await part.stop();
+        await starting;
+        await part.stop();
+      }
+      await part.start();
+      await work();
+      await part.stop();
+      await writer.stop();
+      await db.close();
+      // Whatever still ran would now find its database closed.
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(errors).toEqual([]);
+    });
+  });
+});
+
+describe('the whole server', () => {
+  test('starts and stops again and again, and leaves nothing behind', async () => {
+    const { token } = await createKey(database.db, {
+      id: testIds.id('key'),
+      appId: null,
+      name: 'test',
+      permissions: [...PERMISSIONS],
+      expiresAt: null,
+    });
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', connection: 'close' };
+    const config = testConfig(database.url, { drainSeconds: 1 });
+    await leavesNothing(async () => {
+      for (let cycle = 0; cycle < 3; cycle++) {
+        const server = await startTidings(config, { migrate: false });
+        const post = async (path: string, body: object): Promise<number> => {
+          const init = { method: 'POST', headers, body: JSON.stringify(body) };
+          return (await fetch(`${server.url}/v1/apps/${appId}/${path}`, init)).status;
+        };
+        if (cycle === 0) expect(await post('endpoints', { url: hooks.url })).toBe(201);
+        const sent = hooks.requests.length;
+        expect(await post('events', { type: 'a.b', data: cycle })).toBe(202);
+        await hooks.request(sent + 1);
+        // A client that never ends its request does not hold the stop up for longer than the drain.
+        const { hostname, port } = new URL(server.url);
+        const idle = connect(Number(port), hostname).on('error', () => {});
+        idle.write('POST /v1/apps HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n');
+        await server.stop();
+        await server.stop();
+        idle.destroy();
+      }
+    });
+  });
+});
