@@ -14,7 +14,7 @@ export interface RunningServer {
     path: string,
     body?: unknown,
     headers?: Record<string, string>,
-  ): Promise<{ status: number; body: any }>;
+  ): Promise<{ status: number; body: ReturnType<typeof JSON.parse> }>;
   /** SIGKILL to the process; Postgres lives on. */
   kill(): Promise<void>;
   /** SIGTERM; resolves with the exit code. */

@@ -124,7 +124,7 @@ export class LocalEngine implements Engine {
   async ready(): Promise<{ ok: boolean; checks: Record<string, string> }> {
     const checks: Record<string, string> = {};
     try {
-      await this.#parts.db.query({ name: 'ready', text: 'SELECT 1' });
+      await this.#parts.db.ping();
       checks.database = 'ok';
     } catch {
       checks.database = 'cannot be reached';

@@ -15,8 +15,7 @@ import { Operations } from '../push/operations.ts';
 import { Ownership } from '../push/ownership.ts';
 import { Sender } from '../push/sender.ts';
 import { ensureBuiltinApp } from '../storage/apps.ts';
-import { Database } from '../storage/database.ts';
-import { EmbeddedPostgres } from '../storage/embedded-postgres.ts';
+import type { Database } from '../storage/database.ts';
 import { loadInstance } from '../storage/instance.ts';
 import { migrate, pendingMigrations } from '../storage/migrate.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
@@ -25,6 +24,7 @@ import { LocalEngine } from './engine.ts';
 import { Maintenance } from './maintenance.ts';
 import { loadMasterKey } from './master-key.ts';
 import { measure } from './metrics.ts';
+import { openDatabase } from './open-database.ts';
 import { VERSION } from './version.ts';
 
 export interface Tidings {
@@ -70,9 +70,9 @@ async function start(
   const log = pino({ level: config.logLevel }, pino.destination(2));
   const onError = (error: unknown): void => log.error({ err: error }, (error as Error).message);
 
-  const database = await openDatabase(config, use, onError);
+  const database = await openDatabase(config, onError);
   const { db } = database;
-  await use({ stop: () => db.close() });
+  await use({ stop: () => database.close() });
   if (mayMigrate) {
     for (const name of await migrate(db)) log.info(`migrated: ${name}`);
   } else {
@@ -174,23 +174,4 @@ async function start(
   await use({ stop: () => closeServer(server, config.drainSeconds * 1000) });
   const url = await server.listen({ port: config.port, host: config.host });
   return { url, databaseUrl: database.url, db };
-}
-
-async function openDatabase(
-  config: Config,
-  use: (part: Part) => Promise<void>,
-  onError: (error: unknown) => void,
-): Promise<{ db: Database; url: string }> {
-  if (config.databaseUrl !== null) {
-    return {
-      db: new Database({ connection: { connectionString: config.databaseUrl }, onError }),
-      url: config.databaseUrl,
-    };
-  }
-  const embedded = new EmbeddedPostgres({ dataFolder: config.dataFolder });
-  await use(embedded);
-  const { connection } = embedded;
-  const { user, password, database, host, port } = connection;
-  const url = `postgres://${user}:${encodeURIComponent(String(password))}@/${database}?host=${encodeURIComponent(host ?? '')}&port=${port}`;
-  return { db: new Database({ connection, onError }), url };
 }

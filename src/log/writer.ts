@@ -283,7 +283,7 @@ class WriterLine {
       this.#settle(groups, await appendEvents(this.#connection, groups));
       return;
     }
-    await this.#connection.query({ name: 'begin', text: 'BEGIN' });
+    await this.#connection.begin();
     try {
       const { winners, losers } = await this.#claim(claims, batch);
       const groups = groupByApp(winners);
@@ -293,11 +293,11 @@ class WriterLine {
         groups.flatMap((group, i) => (appended[i] ? [] : group.requests.flatMap((pending) => pending.claims))),
       );
       progress.committing = true;
-      await this.#connection.query({ name: 'commit', text: 'COMMIT' });
+      await this.#connection.commit();
       this.#settle(groups, appended);
       for (const loser of losers) void this.#resolveLoser(loser);
     } catch (error) {
-      if (!isUnavailable(error)) await this.#connection.query({ name: 'rollback', text: 'ROLLBACK' }).catch(() => {});
+      if (!isUnavailable(error)) await this.#connection.rollback().catch(() => {});
       throw error;
     }
   }

@@ -98,9 +98,9 @@ export class AppLanes {
     });
   }
 
-  /** Resolves when no load is under way. */
+  /** Resolves when the load under way has ended, well or not: one that fails is tried again, and nobody waits for that. */
   async settledLoading(): Promise<void> {
-    while (this.#loading) await this.#loading;
+    await this.#loading;
   }
 
   stop(): void {

@@ -28,16 +28,13 @@ export interface LoadedApp {
   newLanes: LaneState[];
 }
 
-const SNAPSHOT = { name: 'snapshot', text: 'SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY' };
-
 /** The app as of now; null when it does not exist. `isNew` says of which endpoints the lane state is wanted. */
 export function loadApp(
   parts: { db: Database; box: SecretBox; rules: AddressRules },
   appId: string,
   isNew: (endpointId: string) => boolean,
 ): Promise<LoadedApp | null> {
-  return parts.db.transaction(async (tx) => {
-    await tx.query(SNAPSHOT);
+  return parts.db.snapshot(async (tx) => {
     const app = await loadEndpointsOfApp(tx, appId);
     if (!app) return null;
     const secrets = await loadSecretsOfApp(tx, parts.box, appId);

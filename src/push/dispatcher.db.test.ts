@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../test/database.ts';
 import { anApp, anEvent, testIds } from '../../test/event-log.ts';
+import { until } from '../../test/until.ts';
 import { slotOf } from '../core/endpoint.ts';
 import { IdGenerator, uuidFromId } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
@@ -32,7 +33,8 @@ afterEach(async () => {
   await database.close();
 });
 
-const sql = (text: string) => database.db.query<{ count: number }>({ name: `t${randomBytes(4).toString('hex')}`, text });
+const sql = (text: string) =>
+  database.db.query<{ count: number }>({ name: `t${randomBytes(4).toString('hex')}`, text });
 
 const DELIVERED: SendResult = {
   outcome: 'delivered',
@@ -164,10 +166,6 @@ function anEndpointId(isLow: boolean): string {
   }
 }
 
-async function eventually(holds: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
 describe('dispatcher', () => {
   test('what was in flight when the lease was lost is not recorded under the next lease', async () => {
     const process = aProcess();
@@ -181,7 +179,7 @@ describe('dispatcher', () => {
     expect(second.id).toBe(first.id);
     first.answer(DELIVERED);
     second.answer(DELIVERED);
-    await eventually(() => process.dispatcher.lane(appId, endpointId)?.idle === true);
+    await until(() => process.dispatcher.lane(appId, endpointId)?.idle === true);
     expect((await sql('SELECT count(*) FROM attempts'))[0].count).toBe(1);
     expect(process.dispatcher.open).toBe(0);
   });
@@ -199,7 +197,7 @@ describe('dispatcher', () => {
     (await process.request(1)).answer(DELIVERED);
     await sql(`UPDATE lanes SET settled_through = 1 WHERE endpoint_id = '${uuidFromId('endpoint', theirs)}'`);
     await sql(`UPDATE processes SET state = 'dead' WHERE process_id = '${other.processUuid}'`);
-    await eventually(() => process.ownership.slotCount === 256);
+    await until(() => process.ownership.slotCount === 256);
     const id = await process.publish(appId);
     await process.request(3);
     const second = process.sent.slice(1).toSorted((a, b) => (a.endpoint < b.endpoint ? -1 : 1));
@@ -233,9 +231,9 @@ describe('dispatcher', () => {
     process.db.loses = 'disable_endpoint';
     await process.publish(appId);
     (await process.request(1)).answer(GONE);
-    await eventually(() => process.db.loses === '');
+    await until(() => process.db.loses === '');
     await process.publish(appId);
     (await process.request(2)).answer(GONE);
-    await eventually(() => process.dispatcher.lane(appId, endpointId)?.state === 'disabled');
+    await until(() => process.dispatcher.lane(appId, endpointId)?.state === 'disabled');
   });
 });

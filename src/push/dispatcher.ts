@@ -60,7 +60,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #apps = new Map<string, AppLanes>();
   readonly #wakes = new WakeQueue(() => Date.now());
-  readonly #host: SharedHost;
+  #host: SharedHost;
   #ready: Lane[] = [];
   #starved: Lane[] = [];
   #pumping = false;
@@ -167,15 +167,14 @@ export class Dispatcher {
   /** Lanes came to this process: those with work are loaded at once, the others with their app's next event. */
   async takeSlots(slots: number[]): Promise<void> {
     await this.flusher.start();
+    for (const app of this.#apps.values()) app.reload(); // an app that is loaded does not load again with its next event
     for (let delayMs = 100; !this.#stopping; delayMs = Math.min(5000, delayMs * 2)) {
       try {
         const appIds = await appsWithWork(this.#parts.db, slots);
         for (let i = 0; i < appIds.length && !this.#stopping; i += LOADS_AT_ONCE) {
           const batch = appIds.slice(i, i + LOADS_AT_ONCE);
           for (const appId of batch) {
-            const app = this.#apps.get(appId);
-            if (app) app.reload();
-            else this.#openApp(appId, null);
+            if (!this.#apps.has(appId)) this.#openApp(appId, null);
           }
           await Promise.all(batch.map((appId) => this.#apps.get(appId)?.settledLoading()));
         }
@@ -201,6 +200,7 @@ export class Dispatcher {
     this.#ready = [];
     this.#starved = [];
     this.#open = 0;
+    this.#host = this.#makeHost();
   }
 
   #forget(appId: string): void {
@@ -265,16 +265,25 @@ export class Dispatcher {
     this.#parts.sender.send({ target: endpoint.target, ...request, timeoutMs: endpoint.config.timeoutMs }, done);
   }
 
+  /**
+   * What the lanes of one lease ask of the process. When the lease is lost, outcomes that still come are nobody's: the next owner sends
+   * those events again, so they are neither recorded nor counted under the next lease.
+   */
   #makeHost(): SharedHost {
     const { db, operations, onError } = this.#parts;
-    return {
+    const isCurrent = (): boolean => this.#host === host;
+    const host: SharedHost = {
       now: () => Date.now(),
       random: () => Math.random(),
       newAttempt: () => this.newAttempt(),
       maySend: (lane) => this.#maySend(lane),
-      countOpen: (change) => this.#countOpen(change),
+      countOpen: (change) => {
+        if (isCurrent()) this.#countOpen(change);
+      },
       send: (attempt, done) => this.#send(attempt, done),
-      flush: (item) => this.flusher.add(item),
+      flush: (item) => {
+        if (isCurrent()) this.flusher.add(item);
+      },
       checkpointSoon: (lane) => this.flusher.checkpointSoon(lane),
       ready: (lane) => this.#enqueue(lane),
       wakeAt: (lane, atMs) => this.#wakes.at(lane, atMs),
@@ -282,22 +291,28 @@ export class Dispatcher {
       moreRetries: (lane, except, limit) =>
         nextRetries(db, { appId: lane.appId, endpointId: lane.endpoint.id, except, limit }),
       breakerChanged: (lane, transition) => {
+        if (!isCurrent()) return;
         if (transition === 'opened') operations.failing(lane.appId, lane.endpoint);
         else operations.recovered(lane.appId, lane.endpoint);
       },
-      disable: (lane, reason) => void this.#disable(lane, reason),
-      died: (lane, eventId, reason) => operations.died(lane.appId, lane.endpoint, eventId, reason),
+      disable: (lane, reason) => {
+        if (isCurrent()) void this.#disable(lane, reason);
+      },
+      died: (lane, eventId, reason) => {
+        if (isCurrent()) operations.died(lane.appId, lane.endpoint, eventId, reason);
+      },
       failed: onError,
     };
+    return host;
   }
 
   async #disable(lane: Lane, reason: DisabledReason): Promise<void> {
     const { appId, endpoint } = lane;
     try {
       const { configVersion } = endpoint;
-      if (!(await disableEndpoint(this.#parts.db, { appId, endpointId: endpoint.id, configVersion, reason }))) return;
-      this.#parts.operations.disabled(appId, endpoint, reason);
-      this.configChanged(appId);
+      const disabled = await disableEndpoint(this.#parts.db, { appId, endpointId: endpoint.id, configVersion, reason });
+      if (disabled) this.#parts.operations.disabled(appId, endpoint, reason);
+      this.configChanged(appId); // if it was not: it is disabled already, or changed, and the lane does not know
     } catch (error) {
       this.#parts.onError(error); // the lane asks again with its next such outcome
     }

@@ -4,7 +4,7 @@ import { type TestDatabase, testDatabase } from '../../test/database.ts';
 import { testIds } from '../../test/event-log.ts';
 import { Database, type DedicatedConnection, type Query } from '../storage/database.ts';
 import { type ProcessIdentity, registerProcess } from '../storage/processes.ts';
-import { type FlushItem, Flusher, type FlusherOptions } from './flusher.ts';
+import { Flusher, type FlusherOptions, type FlushItem } from './flusher.ts';
 
 let database: TestDatabase;
 const running: { flusher: Flusher; db: Database }[] = [];

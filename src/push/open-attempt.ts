@@ -1,8 +1,7 @@
 import type { LogEvent } from '../core/event.ts';
 import type { Cause, SendResult } from '../core/outcome.ts';
 import type { AttemptRow, ClosedRow, DeadRow, LaneKey, RetryRow } from '../storage/flush.ts';
-import type { FlushItem } from './flusher.ts';
-import type { Lane } from './lane.ts';
+import type { FlushedLane, FlushItem } from './flusher.ts';
 import type { LoadedEndpoint } from './loaded-endpoint.ts';
 
 /** What is minted when an attempt begins: so that an unclear COMMIT can be repeated as it was (design rule 2). */
@@ -13,12 +12,19 @@ export interface AttemptStamp {
   startedMs: number;
 }
 
+/** The lane, as its attempts see it. */
+export interface AttemptOwner extends FlushedLane {
+  readonly key: LaneKey;
+  readonly endpoint: LoadedEndpoint;
+  attemptCommitted(attempt: OpenAttempt): void;
+}
+
 /**
  * One attempt of a lane from the moment it is taken until its outcome is committed: what is sent, the row that is written, and the item of
  * the flush, all in one object, for there is one per delivery.
  */
 export class OpenAttempt implements AttemptStamp, AttemptRow, FlushItem {
-  readonly lane: Lane;
+  readonly lane: AttemptOwner;
   readonly event: LogEvent;
   readonly cause: Cause;
   /** 1 for the first attempt of this event to this endpoint. */
@@ -46,7 +52,7 @@ export class OpenAttempt implements AttemptStamp, AttemptRow, FlushItem {
   readonly closedDead = null;
 
   constructor(
-    lane: Lane,
+    lane: AttemptOwner,
     parts: { event: LogEvent; cause: Cause; attempt: number; consumed: number; isProbe: boolean },
     stamp: AttemptStamp,
   ) {

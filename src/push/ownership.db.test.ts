@@ -133,7 +133,7 @@ describe('fence', () => {
     const stale = { ...aProcess(), ttlSeconds: 0 };
     await registerProcess(database.db, stale);
     const flushing = database.db.dedicated();
-    await flushing.query({ name: 'begin', text: 'BEGIN' });
+    await flushing.begin();
     expect(await writeFlush(flushing, stale, EMPTY)).toBe(true);
     let buried = false;
     const takeover = database.db
@@ -147,7 +147,7 @@ describe('fence', () => {
       if (waiting.length > 0) break;
     }
     expect(buried).toBe(false);
-    await flushing.query({ name: 'commit', text: 'COMMIT' });
+    await flushing.commit();
     expect(await takeover).toBe(1);
     expect(await writeFlush(flushing, stale, EMPTY)).toBe(false);
     await flushing.reset();

@@ -49,13 +49,27 @@ export class Database implements Queryable {
     return (await this.#pool.query({ ...query, values })).rows as Row[];
   }
 
+  /** Whether the database answers. @throws what pg throws when it does not */
+  async ping(): Promise<void> {
+    await this.#pool.query('SELECT 1');
+  }
+
+  /** Runs `work` on one snapshot: all that it reads is of one moment. It can write nothing. */
+  snapshot<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+    return this.#inTransaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', work);
+  }
+
   /** Runs `work` in one transaction; repeats it when Postgres reports a deadlock or a serialization failure. */
-  async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+    return this.#inTransaction('BEGIN', work);
+  }
+
+  async #inTransaction<T>(begin: string, work: (tx: Queryable) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const client = await this.#pool.connect();
       let broken: Error | undefined;
       try {
-        await client.query('BEGIN');
+        await client.query(begin);
         const result = await work({
           query: async (query, values = []) => (await client.query({ ...query, values })).rows as never,
         });
@@ -111,6 +125,18 @@ export class DedicatedConnection implements Queryable {
   async query<Row>(query: Query, values: unknown[] = []): Promise<Row[]> {
     const client = await this.client();
     return (await client.query({ ...query, values })).rows as Row[];
+  }
+
+  async begin(): Promise<void> {
+    await this.query({ name: 'begin', text: 'BEGIN' });
+  }
+
+  async commit(): Promise<void> {
+    await this.query({ name: 'commit', text: 'COMMIT' });
+  }
+
+  async rollback(): Promise<void> {
+    await this.query({ name: 'rollback', text: 'ROLLBACK' });
   }
 
   /** Drops the connection: what runs on it fails, the next query opens another. */
