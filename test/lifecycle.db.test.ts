@@ -1,4 +1,5 @@
 // What happens around deliveries: deletion with data in flight, an old snapshot, restarts, and starts that must be refused.
+import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Maintenance } from '../src/app/maintenance.ts';
@@ -64,9 +65,12 @@ describe('a deletion with data in flight', () => {
     return found;
   }
 
-  const openAttempts = async (): Promise<number> => {
+  /** Lanes in memory and attempts not yet committed, as the metrics tell. */
+  const atWork = async (): Promise<{ lanes: number; open: number }> => {
     const response = await fetch(`${server.url}/metrics`, { headers: { authorization: `Bearer ${server.key}` } });
-    return Number(/^tidings_open_attempts (\d+)$/m.exec(await response.text())![1]);
+    const text = await response.text();
+    const gauge = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)![1]);
+    return { lanes: gauge('tidings_lanes'), open: gauge('tidings_open_attempts') };
   };
 
   /** An app with endpoints that deliver, retry, hang and kill their events, and publishers that go on until they are refused. */
@@ -78,7 +82,7 @@ describe('a deletion with data in flight', () => {
     const healthyId = await server.anEndpoint(appId, { url: hooks.url, uid: 'healthy' });
     const failingId = await server.anEndpoint(appId, {
       url: failing.url,
-      retry: { delaysSeconds: Array.from({ length: 20 }, () => 0.02) },
+      retry: { delaysSeconds: Array.from({ length: 31 }, () => 0.1) },
       filter: { types: ['t.0'] },
     });
     await server.anEndpoint(appId, { url: failing.url, retry: { delaysSeconds: [] }, filter: { types: ['t.1'] } });
@@ -130,7 +134,7 @@ describe('a deletion with data in flight', () => {
     // What hangs ends; after that nothing is open, and nothing further is sent.
     await hanging.close();
     receivers.splice(receivers.indexOf(hanging), 1);
-    await until(async () => (await openAttempts()) === 0);
+    await until(async () => isDeepStrictEqual(await atWork(), { lanes: 0, open: 0 }));
     const sent = [hooks.requests.length, failing.requests.length];
     await until(async () => (await sql('SELECT 1 FROM erasures')).length === 0);
     expect(await rowsWith('app_id', uuid)).toEqual({});

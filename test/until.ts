@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const EVERY_MS = 10;
 /** Below vitest's own limit, so that the message says what was waited for. */
-const GIVE_UP_MS = 25_000;
+const GIVE_UP_MS = 20_000;
 
 /** Resolves once the condition holds, and rejects, showing the condition, when it does not for long. */
 export async function until(condition: () => unknown): Promise<void> {

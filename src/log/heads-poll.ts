@@ -4,7 +4,7 @@ import { changedHeads } from '../storage/heads.ts';
 import type { Tail } from './tail.ts';
 
 const EVERY_MS = 1000;
-/** Far more than a period, so that neither a slow commit nor a missed poll hides a change. */
+/** How far a poll looks back beyond the last that succeeded, so that a slow commit hides no change. */
 const LOOK_BACK_SECONDS = 30;
 
 export class HeadsPoll {
@@ -12,6 +12,7 @@ export class HeadsPoll {
   #timer: NodeJS.Timeout | null = null;
   #turn: Promise<void> | null = null;
   #stopped = true;
+  #lookedMs = performance.now();
 
   constructor(parts: { db: Queryable; tail: Tail; onError: (error: unknown) => void }) {
     this.#parts = parts;
@@ -19,6 +20,7 @@ export class HeadsPoll {
 
   async start(): Promise<void> {
     this.#stopped = false;
+    this.#lookedMs = performance.now();
     this.#schedule();
   }
 
@@ -39,10 +41,13 @@ export class HeadsPoll {
   }
 
   async #look(): Promise<void> {
+    const nowMs = performance.now();
+    const sinceSeconds = (nowMs - this.#lookedMs) / 1000;
     try {
-      for (const [appId, head] of await changedHeads(this.#parts.db, LOOK_BACK_SECONDS)) {
+      for (const [appId, head] of await changedHeads(this.#parts.db, LOOK_BACK_SECONDS + sinceSeconds)) {
         this.#parts.tail.headFound(appId, head);
       }
+      this.#lookedMs = nowMs;
     } catch (error) {
       this.#parts.onError(error);
     }

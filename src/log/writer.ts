@@ -82,7 +82,9 @@ export class Writer {
     this.#lines = Array.from({ length: this.#options.connections }, () => new WriterLine(this.#parts, this.#options));
   }
 
-  async start(): Promise<void> {}
+  async start(): Promise<void> {
+    this.#stopped = false;
+  }
 
   /** Waits for what is under way and queued, then closes the connections. Appends after this answer 503. */
   async stop(): Promise<void> {
@@ -230,6 +232,14 @@ class WriterLine {
         else if (taken > 0) queue.splice(0, taken);
         if (taken > 0) progress = true;
       }
+    }
+    // Who has had a turn and has more to write comes last in the next batch; otherwise the first apps could fill every one.
+    if (this.#queues.size < 2) return batch;
+    for (const appId of new Set(batch.map((pending) => pending.appId))) {
+      const queue = this.#queues.get(appId);
+      if (!queue) continue;
+      this.#queues.delete(appId);
+      this.#queues.set(appId, queue);
     }
     return batch;
   }

@@ -13,7 +13,8 @@ export interface AppLanesParts {
   read: (from: LogPlace, to: LogPlace) => Promise<LogEvent[]>;
   /** Reads the app as of one snapshot; null when it does not exist. */
   load: (isNew: (endpointId: string) => boolean) => Promise<LoadedApp | null>;
-  owns: (endpointId: string) => boolean;
+  /** Which endpoints are this process's, as of now. */
+  owned: () => (endpointId: string) => boolean;
   onDeleted: () => void;
 }
 
@@ -111,7 +112,9 @@ export class AppLanes {
 
   async #reload(): Promise<void> {
     try {
-      const app = await this.#parts.load((id) => this.#parts.owns(id) && !this.lanes.has(id));
+      // Asked before the snapshot: a lane whose slot is taken while it is read would be of the time before the takeover.
+      const owns = this.#parts.owned();
+      const app = await this.#parts.load((id) => owns(id) && !this.lanes.has(id));
       if (this.#stopped) return;
       if (!app) {
         this.stop();

@@ -12,7 +12,7 @@ import { generateSecret } from '../core/signature.ts';
 import { EventCache } from '../log/event-cache.ts';
 import { Tail } from '../log/tail.ts';
 import { Writer } from '../log/writer.ts';
-import { Database, type Query } from '../storage/database.ts';
+import { Database, type DedicatedConnection, type Query, type Queryable } from '../storage/database.ts';
 import { createEndpoint } from '../storage/endpoint-changes.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
 import { registerProcess } from '../storage/processes.ts';
@@ -51,9 +51,37 @@ const GONE: SendResult = { ...DELIVERED, outcome: 'rejected', reason: 'status_41
 
 type Send = DispatcherParts['sender']['send'];
 
-/** A database that loses the reply of the first statement of a name. */
+/** A database that loses the reply of the first statement of a name, holds up one in a snapshot, or refuses flushes. */
 class LossyDatabase extends Database {
   loses = '';
+  holds: { name: string; until: Promise<void>; reached: () => void } | null = null;
+  refusesFlushes = false;
+
+  override snapshot<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+    return super.snapshot((tx) =>
+      work({
+        query: async (query, values) => {
+          if (query.name === this.holds?.name) {
+            const { until, reached } = this.holds;
+            this.holds = null;
+            reached();
+            await until;
+          }
+          return await tx.query(query, values);
+        },
+      }),
+    );
+  }
+
+  override dedicated(): DedicatedConnection {
+    const connection = super.dedicated();
+    const query = connection.query.bind(connection);
+    connection.query = <Row>(statement: Query, values: unknown[] = []): Promise<Row[]> =>
+      this.refusesFlushes && statement.name === 'flush'
+        ? Promise.reject(new Error('the database is out of reach'))
+        : query<Row>(statement, values);
+    return connection;
+  }
 
   override async query<Row>(query: Query, values: unknown[] = []): Promise<Row[]> {
     const rows = await super.query<Row>(query, values);
@@ -205,6 +233,48 @@ describe('dispatcher', () => {
       { endpoint: 'mine', id },
       { endpoint: 'theirs', id },
     ]);
+  });
+
+  test('a lane is not loaded from a snapshot that is older than the takeover of its slot', async () => {
+    const other = { processUuid: testIds.uuid(), epoch: 1 };
+    await registerProcess(database.db, { ...other, ttlSeconds: 60, host: 'h', pid: 1, version: 'test' });
+    await sql(`UPDATE slots SET process_id = '${other.processUuid}' WHERE slot >= 128`);
+    const process = aProcess();
+    await process.start();
+    const appId = await anApp(database.db);
+    await anEndpoint(appId, 'mine', anEndpointId(true));
+    const theirs = await anEndpoint(appId, 'theirs', anEndpointId(false));
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const reached = new Promise<void>((resolve) => {
+      process.db.holds = { name: 'load_secrets_of_app', until: held, reached: resolve };
+    });
+    const published = process.publish(appId);
+    await reached;
+    await published;
+    // The other process delivers and settles the event, and gives up its slots.
+    await sql(`UPDATE lanes SET settled_through = 1 WHERE endpoint_id = '${uuidFromId('endpoint', theirs)}'`);
+    await sql(`UPDATE processes SET state = 'dead' WHERE process_id = '${other.processUuid}'`);
+    await until(() => process.ownership.slotCount === 256);
+    release();
+    await until(() => process.dispatcher.laneCount === 2);
+    const id = await process.publish(appId);
+    await until(() => process.sent.some((request) => request.endpoint === 'theirs'));
+    expect(process.sent.filter(({ endpoint }) => endpoint === 'theirs').map((request) => request.id)).toEqual([id]);
+  });
+
+  test('stops although the outcomes cannot be written', async () => {
+    const process = aProcess();
+    await process.start();
+    const appId = await anApp(database.db);
+    await anEndpoint(appId, 'a');
+    await process.publish(appId);
+    process.db.refusesFlushes = true;
+    (await process.request(1)).answer(DELIVERED);
+    await process.dispatcher.stop(50);
+    expect(process.dispatcher.laneCount).toBe(0);
   });
 
   test('an app that cannot be loaded does not hold up the others at a takeover', async () => {

@@ -1,5 +1,5 @@
 // All lanes of this process: it hands them events and turns, bounds what is open, and takes them over and lets them go with the slots.
-
+import { setTimeout as pause } from 'node:timers/promises';
 import { type DisabledReason, slotOf } from '../core/endpoint.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
@@ -38,6 +38,8 @@ const BURST = 16;
 const TURNS = 16;
 const LOADS_AT_ONCE = 4;
 const DAY_MS = 86_400_000;
+/** Time to write the outcomes when the process stops, even if the attempts in flight have used up all of it. */
+const MIN_DRAIN_MS = 1000;
 
 export interface DispatcherParts {
   db: Database;
@@ -97,7 +99,13 @@ export class Dispatcher {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     const lanes = [...this.#apps.values()].flatMap((app) => [...app.lanes.values()]);
-    if (this.#parts.ownership.slotCount > 0) await this.flusher.drain(lanes);
+    if (this.#parts.ownership.slotCount > 0) {
+      // A database that cannot be reached must not keep the process from ending: what is not written is sent again.
+      const waitMs = Math.max(MIN_DRAIN_MS, deadline - Date.now());
+      const limit = new AbortController();
+      await Promise.race([this.flusher.drain(lanes), pause(waitMs, undefined, { signal: limit.signal }).catch(() => {})]);
+      limit.abort();
+    }
     this.#dropAll();
     await this.flusher.stop();
   }
@@ -143,7 +151,9 @@ export class Dispatcher {
 
   /** The app's endpoints were changed; no event need have come. */
   configChanged(appId: string): void {
-    this.#apps.get(appId)?.reload();
+    const app = this.#apps.get(appId);
+    if (app) app.reload();
+    else this.#openApp(appId, null);
   }
 
   /** The app is loaded with its lanes, and then catches up from their cursors. */
@@ -154,7 +164,10 @@ export class Dispatcher {
       host: this.#host,
       read: (from, routed) => this.#parts.cache.read(appId, from, routed),
       load: (isNew) => this.#load(app, isNew),
-      owns: (endpointId) => this.#parts.ownership.owns(slotOf(uuidFromId('endpoint', endpointId))),
+      owned: () => {
+        const slots = this.#parts.ownership.heldSlots();
+        return (endpointId) => slots.has(slotOf(uuidFromId('endpoint', endpointId)));
+      },
       onDeleted: () => this.#forget(appId),
     });
     this.#apps.set(appId, app);

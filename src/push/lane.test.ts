@@ -80,7 +80,11 @@ interface Waiting<T> {
 }
 
 /** A lane whose turns, reads, answers and flushes are taken by hand. */
-function setup(stored: { settledThrough: number; retries?: { total: number; next: StoredRetry[] } }) {
+function setup(stored: {
+  settledThrough: number;
+  settledBeyond?: Set<number>;
+  retries?: { total: number; next: StoredRetry[] };
+}) {
   const ids = new IdGenerator({ now: () => 1_800_000_000_000, randomBytes: (size) => Buffer.alloc(size) });
   let routed: LogPlace = { position: stored.settledThrough, day: DAY };
   const state = { nowMs: 1_800_000_000_000, maySend: true };
@@ -124,7 +128,7 @@ function setup(stored: { settledThrough: number; retries?: { total: number; next
       lowAttemptUuid: null,
       breaker: { state: 'closed', openSinceMs: null, nextProbeMs: null },
     },
-    settledBeyond: undefined,
+    settledBeyond: stored.settledBeyond,
     retries: stored.retries,
   });
   return {
@@ -198,6 +202,15 @@ describe('lane', () => {
     at.reads[1].resolve([anEvent(256)]);
     await at.turn();
     expect(at.reads).toHaveLength(3);
+  });
+
+  test('does not send again what its last owner has settled, when those events are handed over late', async () => {
+    const at = setup({ settledThrough: 5, settledBeyond: new Set([7]) });
+    at.lane.wake();
+    await at.turn();
+    for (const position of [6, 7, 8]) at.offer(position);
+    await at.turn();
+    expect(at.sent.map(({ attempt }) => attempt.event.position)).toEqual([6, 8]);
   });
 
   test('does not send a retry when the lease has run out while its event was read', async () => {

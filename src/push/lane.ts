@@ -183,7 +183,7 @@ export class Lane {
 
   /** An event that the app's tail has matched to this lane. Taken only by a live lane: one that is behind will read it. */
   offer(event: LogEvent): void {
-    if (this.#mode !== 'live' || event.position <= this.#floor.position) return;
+    if (this.#mode !== 'live' || event.position <= this.#floor.position || this.#skip?.has(event.position)) return;
     const queued = this.#queue.length - this.#queueAt;
     if (!this.#runs() || queued >= MAX_QUEUE_EVENTS || (queued > 0 && this.#queueBytes > MAX_QUEUE_BYTES)) {
       this.#mode = 'behind';

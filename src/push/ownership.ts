@@ -12,6 +12,8 @@ import {
   takeFreeSlots,
 } from '../storage/processes.ts';
 
+const LOCK_NOT_AVAILABLE = '55P03';
+
 export interface OwnershipOptions {
   ttlMs: number;
   renewEveryMs: number;
@@ -45,6 +47,7 @@ export class Ownership {
   #steadySinceMs = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | null = null;
   #turn: Promise<void> | null = null;
+  #ending: Promise<void> | null = null;
   #stopped = true;
 
   constructor(parts: OwnershipParts) {
@@ -56,7 +59,8 @@ export class Ownership {
   /** Registers this process and takes what is free. Slots of a process that was killed follow when its lease has run out. */
   async start(): Promise<void> {
     this.#stopped = false;
-    await this.#takeTurn();
+    this.#turn = this.#takeTurn();
+    await this.#turn;
     this.#schedule();
   }
 
@@ -65,6 +69,13 @@ export class Ownership {
     this.#stopped = true;
     if (this.#timer) clearTimeout(this.#timer);
     this.#timer = null;
+    this.#ending ??= this.#resign().finally(() => {
+      this.#ending = null;
+    });
+    await this.#ending;
+  }
+
+  async #resign(): Promise<void> {
     await this.#turn;
     if (this.#identity) await resign(this.#connection, this.#identity).catch(this.#parts.onError);
     this.#identity = null;
@@ -80,6 +91,10 @@ export class Ownership {
 
   owns(slot: number): boolean {
     return this.#slots.has(slot);
+  }
+
+  heldSlots(): ReadonlySet<number> {
+    return new Set(this.#slots);
   }
 
   get slotCount(): number {
@@ -140,15 +155,24 @@ export class Ownership {
   }
 
   async #takeSlots(): Promise<void> {
-    if (!this.#identity) return;
-    if (performance.now() - this.#steadySinceMs >= this.#options.ttlMs) {
-      const identity = this.#identity;
-      const buried = await this.#parts.db.transaction((tx) => buryExpired(tx, identity));
-      if (buried > 0) await forgetDeadProcesses(this.#connection);
+    const identity = this.#identity;
+    if (!identity) return;
+    if (performance.now() - this.#steadySinceMs >= this.#options.ttlMs && (await this.#bury(identity)) > 0) {
+      await forgetDeadProcesses(this.#connection);
     }
-    const taken = await takeFreeSlots(this.#connection, this.#identity);
-    if (taken.length === 0) return;
+    const taken = await takeFreeSlots(this.#connection, identity, [...this.#slots]);
+    // A flush may have found the fence down meanwhile: then they are not held, and are taken under the next identity.
+    if (taken.length === 0 || this.#identity !== identity) return;
     for (const slot of taken) this.#slots.add(slot);
     this.#parts.onTaken(taken);
+  }
+
+  async #bury(identity: ProcessIdentity): Promise<number> {
+    try {
+      return await this.#parts.db.transaction((tx) => buryExpired(tx, identity));
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error;
+      return 0; // a flush of theirs hangs: again with the next turn
+    }
   }
 }

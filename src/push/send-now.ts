@@ -12,7 +12,7 @@ import type { AttemptStamp } from './open-attempt.ts';
 import type { Sender } from './sender.ts';
 
 export interface SendNowParts {
-  sender: Sender;
+  sender: Pick<Sender, 'send'>;
   newAttempt: () => AttemptStamp;
   flush: (item: FlushItem) => void;
   version: string;
@@ -30,7 +30,8 @@ export interface SendNowRequest {
 
 /**
  * Sends and resolves when the attempt is committed. A resend that is delivered takes the event out of `retries` and `dead`.
- * @throws TidingsError address_forbidden when the server's rules do not let the request out.
+ * @throws TidingsError address_forbidden when the server's rules do not let the request out; unclear when it was sent, but could not
+ * be recorded because the lease was lost.
  */
 export async function sendNow(parts: SendNowParts, request: SendNowRequest): Promise<AttemptRow> {
   const { endpoint, event, cause } = request;
@@ -47,7 +48,7 @@ export async function sendNow(parts: SendNowParts, request: SendNowRequest): Pro
     cause === 'resend' && result.outcome === 'delivered'
       ? { key, cursorUuid: LIVE_CURSOR_UUID, position: event.position }
       : null;
-  await new Promise<void>((resolve) => {
+  await new Promise<void>((resolve, reject) => {
     parts.flush({
       lane: null,
       row,
@@ -56,6 +57,13 @@ export async function sendNow(parts: SendNowParts, request: SendNowRequest): Pro
       deadRow: null,
       closedDead: closed,
       committed: resolve,
+      dropped: () =>
+        reject(
+          new TidingsError(
+            'unclear',
+            `The request was sent (${result.reason}), but this process lost its lease before that was recorded. Look at what the endpoint received, or send again.`,
+          ),
+        ),
     });
   });
   return row;

@@ -12,28 +12,48 @@ interface Entry {
 }
 
 const MAX_TIMER_MS = 3_600_000;
+const SWEEP_FROM = 1024;
 
 export class WakeQueue {
-  readonly #heap: Entry[] = [];
+  #heap: Entry[] = [];
   readonly #now: () => number;
   #timer: NodeJS.Timeout | null = null;
+  #sweepAt = SWEEP_FROM;
   #timerMs = Number.POSITIVE_INFINITY;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
+  /** Entries held, those that an earlier time has overtaken included. */
+  get size(): number {
+    return this.#heap.length;
+  }
+
   /** Wakes the lane at this time, or earlier when it asked for that before. */
   at(lane: Wakeable, atMs: number): void {
     if (atMs >= lane.wakeMs || atMs === Number.POSITIVE_INFINITY) return;
     lane.wakeMs = atMs;
+    if (this.#heap.length >= this.#sweepAt) this.#sweep();
     this.#push({ atMs, lane });
     this.#arm();
   }
 
+  /** An entry that an earlier time has overtaken would stay until it is due, and a lane may make many: they are taken out. */
+  #sweep(): void {
+    const lanes = new Set<Wakeable>();
+    const valid = this.#heap.filter(({ atMs, lane }) => {
+      if (lane.wakeMs !== atMs || lanes.has(lane)) return false;
+      lanes.add(lane);
+      return true;
+    });
+    this.#heap = valid.sort((a, b) => a.atMs - b.atMs); // sorted, it is a heap
+    this.#sweepAt = Math.max(SWEEP_FROM, 2 * valid.length);
+  }
+
   clear(): void {
     for (const { lane } of this.#heap) lane.wakeMs = Number.POSITIVE_INFINITY;
-    this.#heap.length = 0;
+    this.#heap = [];
     this.#arm();
   }
 

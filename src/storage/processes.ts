@@ -51,8 +51,14 @@ const BURY = {
   text: `UPDATE processes SET state = 'dead' WHERE process_id = ANY ($1::uuid[])`,
 } satisfies Query;
 
-/** Marks processes whose lease has run out as dead. Waits for flushes of theirs that are under way: they hold the row. */
+const LIMIT_WAIT = { name: 'limit_burial_wait', text: `SET LOCAL lock_timeout = '1s'` } satisfies Query;
+
+/**
+ * Marks processes whose lease has run out as dead. Waits for flushes of theirs that are under way: they hold the row. But not for long
+ * (55P03 then), for whoever waits does not renew its own lease.
+ */
 export async function buryExpired(tx: Queryable, self: ProcessIdentity): Promise<number> {
+  await tx.query(LIMIT_WAIT);
   const rows = await tx.query<{ process_id: string }>(EXPIRED, [self.processUuid]);
   if (rows.length > 0) await tx.query(BURY, [rows.map((row) => row.process_id)]);
   return rows.length;
@@ -62,14 +68,17 @@ const TAKE_SLOTS = {
   name: 'take_slots',
   text: `
 UPDATE slots s SET process_id = $1
-WHERE s.process_id IS DISTINCT FROM $1
-  AND NOT EXISTS (SELECT 1 FROM processes p WHERE p.process_id = s.process_id AND p.state = 'live')
+WHERE NOT s.slot = ANY ($2::smallint[])
+  AND NOT EXISTS (SELECT 1 FROM processes p WHERE p.process_id = s.process_id AND p.process_id <> $1 AND p.state = 'live')
 RETURNING slot`,
 } satisfies Query;
 
-/** Takes the slots that no live process holds. Read lane state only after this has committed. */
-export async function takeFreeSlots(db: Queryable, self: ProcessIdentity): Promise<number[]> {
-  return (await db.query<{ slot: number }>(TAKE_SLOTS, [self.processUuid])).map((row) => row.slot);
+/**
+ * Takes the slots that no other live process holds, but for those that this one knows to be its own: one that was taken with a lost
+ * reply is taken again. Read lane state only after this has committed.
+ */
+export async function takeFreeSlots(db: Queryable, self: ProcessIdentity, held: number[]): Promise<number[]> {
+  return (await db.query<{ slot: number }>(TAKE_SLOTS, [self.processUuid, held])).map((row) => row.slot);
 }
 
 const RESIGN = {
