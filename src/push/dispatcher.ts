@@ -103,7 +103,10 @@ export class Dispatcher {
       // A database that cannot be reached must not keep the process from ending: what is not written is sent again.
       const waitMs = Math.max(MIN_DRAIN_MS, deadline - Date.now());
       const limit = new AbortController();
-      await Promise.race([this.flusher.drain(lanes), pause(waitMs, undefined, { signal: limit.signal }).catch(() => {})]);
+      await Promise.race([
+        this.flusher.drain(lanes),
+        pause(waitMs, undefined, { signal: limit.signal }).catch(() => {}),
+      ]);
       limit.abort();
     }
     this.#dropAll();
