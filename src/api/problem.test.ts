@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { ERRORS, TidingsError } from '../core/errors.ts';
+import { TidingsError } from '../core/errors.ts';
 import { renderProblem } from './problem.ts';
 
 describe('problem', () => {
@@ -21,15 +20,5 @@ describe('problem', () => {
       cause: new Error('at 10.0.0.7'),
     });
     expect(renderProblem(error)).not.toContain('10.0.0.7');
-  });
-
-  test('is one row of the reference for each code, in the same order', async () => {
-    const page = await readFile(new URL('../../docs/reference/errors.md', import.meta.url), 'utf8');
-    const rows = [...page.matchAll(/^\| `(\w+)` \| (\d+) \| ([^|]+) \| [^|]+ \|$/gm)].map(([, code, status, title]) => [
-      code,
-      Number(status),
-      title,
-    ]);
-    expect(rows).toEqual(Object.entries(ERRORS).map(([code, { status, title }]) => [code, status, title]));
   });
 });

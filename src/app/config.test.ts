@@ -21,7 +21,7 @@ describe('config', () => {
       json: false,
       drainSeconds: 10,
       writerQueueBytes: 33_554_432,
-      eventCacheBytes: 33_554_432,
+      eventCacheBytes: 8_388_608,
     });
   });
 

@@ -48,7 +48,9 @@ interface Part {
 export async function startTidings(config: Config, { migrate: mayMigrate }: { migrate: boolean }): Promise<Tidings> {
   const started: Part[] = [];
   const stop = async (): Promise<void> => {
-    for (const part of started.splice(0).reverse()) await part.stop();
+    const failures: unknown[] = [];
+    for (const part of started.splice(0).reverse()) await part.stop().catch((error) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const { url, databaseUrl, db } = await start(config, mayMigrate, async (part) => {

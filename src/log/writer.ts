@@ -116,7 +116,10 @@ export class Writer {
     this.#queuedBytes += bytes;
     this.#queuedBytesByApp.set(request.appId, appBytes + bytes);
     return new Promise<AppendedEvent[]>((resolve, reject) => {
+      let answered = false;
       const done = (): void => {
+        if (answered) return;
+        answered = true;
         this.#queuedBytes -= bytes;
         const left = this.#queuedBytesByApp.get(request.appId)! - bytes;
         if (left > 0) this.#queuedBytesByApp.set(request.appId, left);
@@ -337,7 +340,14 @@ class WriterLine {
   #settle(groups: RequestGroup[], appended: (AppendedGroup | null)[]): void {
     this.#settling++;
     setImmediate(() => {
-      this.#committed(groups, appended);
+      try {
+        this.#committed(groups, appended);
+      } catch (error) {
+        const failure = new TidingsError('unclear', 'The events were stored, but the server failed after that.', {
+          cause: error,
+        });
+        for (const pending of groups.flatMap((group) => group.requests)) pending.reject(failure);
+      }
       this.#settling--;
       this.#settleIdle();
     });
@@ -457,7 +467,8 @@ function groupByApp(batch: Pending[]): RequestGroup[] {
     group.requests.push(pending);
     for (const event of pending.events) group.events.push(event);
   }
-  return [...groups.values()];
+  // In one order in every process, so that two batches seldom wait for each other's heads.
+  return [...groups.values()].sort((a, b) => (a.appId < b.appId ? -1 : 1));
 }
 
 /** Adds the claims to those held, or adds none and says false when one is held already. */

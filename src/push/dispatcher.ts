@@ -247,11 +247,21 @@ export class Dispatcher {
       this.#ready = [];
       for (const lane of ready) {
         lane.isReady = false;
-        if (!this.#stopping && lane.pump(BURST)) lane.wake();
+        if (!this.#stopping) this.#turn(lane);
       }
     }
     this.#pumping = this.#ready.length > 0;
     if (this.#pumping) setImmediate(() => this.#pump());
+  }
+
+  /** A lane's turn; one that fails must not take the others' with it. */
+  #turn(lane: Lane): void {
+    try {
+      if (lane.pump(BURST)) lane.wake();
+    } catch (error) {
+      this.#parts.onError(error);
+      this.#wakes.at(lane, Date.now() + 1000);
+    }
   }
 
   #maySend(lane: Lane): boolean {

@@ -82,7 +82,8 @@ function toEvents(appId: string, day: string, row: ChunkRow): LogEvent[] {
     appendedMs: Math.round(Number(appended[i])),
     channels: channels[i] === '' ? NO_CHANNELS : channels[i].split(','),
     configVersion: Number(configVersions[i]),
-    data: row.data.subarray(starts[i], starts[i + 1]),
+    // A copy: a slice would keep the whole chunk in memory for as long as one event of it.
+    data: Buffer.from(row.data.subarray(starts[i], starts[i + 1])),
   }));
 }
 
