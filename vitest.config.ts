@@ -14,7 +14,13 @@ export default defineConfig({
   test: {
     reporters: ['default', './test/closing-line.ts'],
     projects: [
-      { test: { ...shared, name: 'unit-embedded', include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'] } },
+      {
+        test: {
+          ...shared,
+          name: 'unit-embedded',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
+        },
+      },
       ...(findSystemPostgres()
         ? [{ test: { ...shared, name: 'system', include: ['src/**/*.db.test.ts', 'test/**/*.db.test.ts'] } }]
         : []),

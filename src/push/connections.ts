@@ -1,17 +1,8 @@
-// The connections, by origin. Each is an undici Client of its own, one request at a time, and those that wait for work lie on a stack:
-// the one used last is used next, so that under a falling load the others grow cold and are closed. A Pool would not say which
-// connection an attempt had, and looks for a free one among all of them.
-//
-// A Client whose connection was lost before the request was written connects again by itself, through the same checks.
-import { Client } from 'undici';
+// The connections, by origin, one request at a time on each. Those that wait for work lie on a stack: the one used last is used next, so
+// that under a falling load the others grow cold and are closed.
 import type { Target } from './address-guard.ts';
-import type { Connector, OpenedSocket, Opening } from './connector.ts';
-
-/** Who waits for the connection. */
-export interface ConnectionUser {
-  /** A socket is being opened; not called for a connection that was kept alive. */
-  onConnecting(): void;
-}
+import { Connection, type ConnectionUser } from './connection.ts';
+import type { Connector } from './connector.ts';
 
 export interface ConnectionsOptions {
   /** An idle connection is closed after this long, or 2 s before the peer said that it would. */
@@ -30,72 +21,14 @@ const CONNECTIONS_DEFAULTS: ConnectionsOptions = {
   maxAgeMs: 600_000,
 };
 
-const MAX_RESPONSE_HEAD_BYTES = 16 * 1024;
+/** A connection is not used any more so long before the peer closes it by its own word. */
+const CLOSING_MARGIN_MS = 2000;
+const SWEEP_EVERY_MS = 1000;
 
 interface Origin {
-  name: string;
-  idle: Connection[];
+  readonly name: string;
+  readonly idle: Connection[];
   open: number;
-}
-
-export class Connection {
-  readonly client: Client;
-  readonly origin: Origin;
-  user: ConnectionUser | null = null;
-  remoteAddress: string | null = null;
-  /** How the socket was opened, until the request that it was opened for takes it. */
-  opened: OpenedSocket | null = null;
-  openedMs = 0;
-  discarded = false;
-  readonly #connector: Connector;
-  readonly #target: Target;
-  #opening: Opening | null = null;
-
-  constructor(parts: { target: Target; origin: Origin; connector: Connector; keepAliveMs: number }) {
-    this.#target = parts.target;
-    this.#connector = parts.connector;
-    this.origin = parts.origin;
-    this.client = new Client(parts.target.origin, {
-      pipelining: 1,
-      // The attempt's own deadline covers everything.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: parts.keepAliveMs,
-      keepAliveMaxTimeout: parts.keepAliveMs,
-      maxHeaderSize: MAX_RESPONSE_HEAD_BYTES,
-      connect: (_, callback) => {
-        this.#open().then(
-          ({ socket }) => callback(null, socket),
-          (error: Error) => callback(error, null),
-        );
-      },
-    });
-  }
-
-  /** Closes the socket whatever it is doing. */
-  destroy(): void {
-    this.discarded = true;
-    if (this.#opening !== null) {
-      this.#opening.cancelled = true;
-      this.#opening.socket?.destroy();
-    }
-    this.client.destroy(ignore);
-  }
-
-  async #open(): Promise<OpenedSocket> {
-    const opening: Opening = { cancelled: false, socket: null };
-    this.#opening = opening;
-    this.user?.onConnecting();
-    try {
-      const opened = await this.#connector.open(this.#target, opening);
-      this.opened = opened;
-      this.openedMs = opened.connectedMs;
-      this.remoteAddress = opened.remoteAddress;
-      return opened;
-    } finally {
-      this.#opening = null;
-    }
-  }
 }
 
 export class Connections {
@@ -106,6 +39,7 @@ export class Connections {
   #idle = 0;
   #open = 0;
   #stopped = false;
+  #sweepTimer: NodeJS.Timeout | null = null;
 
   constructor(parts: { connector: Connector; options?: Partial<ConnectionsOptions> }) {
     this.#connector = parts.connector;
@@ -122,52 +56,59 @@ export class Connections {
 
   /** The idle connection used last, or a new one, which connects with its first request. */
   acquire(target: Target, user: ConnectionUser): Connection {
-    let origin = this.#origins.get(target.origin);
-    if (origin === undefined) {
-      origin = { name: target.origin, idle: [], open: 0 };
-      this.#origins.set(target.origin, origin);
+    const idle = this.#origins.get(target.origin)?.idle;
+    let connection = idle?.pop();
+    for (; connection !== undefined; connection = idle?.pop()) {
+      this.#idle--;
+      if (connection.isUp && performance.now() < connection.idleUntilMs) break;
+      this.discard(connection);
     }
-    let connection = origin.idle.pop();
-    if (connection === undefined) connection = this.#create(target, origin);
-    else this.#idle--;
+    connection ??= this.#create(target);
     connection.user = user;
     return connection;
   }
 
-  /** Gives a connection back whose response was read to the end. */
-  release(connection: Connection): void {
-    const { origin } = connection;
-    const { maxIdle, maxIdlePerOrigin, maxAgeMs } = this.#options;
+  /** Gives a connection back whose response was read to the end; `peerKeepsMs` as the parser says. */
+  release(connection: Connection, peerKeepsMs: number | null): void {
+    if (connection.discarded) return;
+    const origin = this.#originOf(connection);
+    const { keepAliveMs, maxIdle, maxIdlePerOrigin, maxAgeMs } = this.#options;
+    const nowMs = performance.now();
+    const keptMs = peerKeepsMs === null ? keepAliveMs : Math.min(keepAliveMs, peerKeepsMs - CLOSING_MARGIN_MS);
     connection.user = null;
     if (
       this.#stopped ||
+      keptMs <= 0 ||
+      !connection.isUp ||
       this.#idle >= maxIdle ||
       origin.idle.length >= maxIdlePerOrigin ||
-      performance.now() - connection.openedMs > maxAgeMs
+      nowMs - connection.openedMs > maxAgeMs
     ) {
       this.discard(connection);
       return;
     }
+    connection.idleUntilMs = nowMs + keptMs;
     origin.idle.push(connection);
     this.#idle++;
+    this.#sweepTimer ??= setTimeout(() => this.#sweep(), SWEEP_EVERY_MS).unref();
   }
 
   /** Closes a connection that is in use or has failed. */
   discard(connection: Connection): void {
     if (connection.discarded) return;
-    connection.user = null;
     connection.destroy();
-    const closed = new Promise<void>((resolve) => connection.client.destroy(() => resolve()));
+    const closed = connection.closed().finally(() => this.#closing.delete(closed));
     this.#closing.add(closed);
-    void closed.then(() => this.#closing.delete(closed));
     this.#open--;
-    const { origin } = connection;
+    const origin = this.#originOf(connection);
     if (--origin.open === 0) this.#origins.delete(origin.name);
   }
 
   /** Closes the idle connections, and each other one when it is released. Resolves when the sockets are closed. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    if (this.#sweepTimer) clearTimeout(this.#sweepTimer);
+    this.#sweepTimer = null;
     for (const { idle } of [...this.#origins.values()]) {
       this.#idle -= idle.length;
       for (const connection of idle.splice(0)) this.discard(connection);
@@ -175,25 +116,37 @@ export class Connections {
     await Promise.all(this.#closing);
   }
 
-  #create(target: Target, origin: Origin): Connection {
-    const { keepAliveMs } = this.#options;
-    const connection = new Connection({ target, origin, connector: this.#connector, keepAliveMs });
-    connection.client.on('disconnect', () => this.#onDisconnect(connection));
+  #originOf(connection: Connection): Origin {
+    return this.#origins.get(connection.target.origin)!;
+  }
+
+  #create(target: Target): Connection {
+    const connection = new Connection({ target, connector: this.#connector, onLost: (lost) => this.#onLost(lost) });
+    const origin = this.#origins.get(target.origin) ?? { name: target.origin, idle: [], open: 0 };
+    this.#origins.set(target.origin, origin); // it goes with its last connection
     origin.open++;
     this.#open++;
     return connection;
   }
 
-  /** The peer or the keep-alive timer closed an idle connection. One in use is its user's affair. */
-  #onDisconnect(connection: Connection): void {
-    if (connection.user !== null || connection.discarded) return;
-    const { idle } = connection.origin;
+  /** The peer has closed a connection that nobody uses. */
+  #onLost(connection: Connection): void {
+    if (connection.discarded) return;
+    const { idle } = this.#originOf(connection);
     const at = idle.indexOf(connection);
-    if (at < 0) return;
-    idle.splice(at, 1);
-    this.#idle--;
+    if (at >= 0) {
+      idle.splice(at, 1);
+      this.#idle--;
+    }
     this.discard(connection);
   }
-}
 
-function ignore(): void {}
+  /** Closes what has been idle for too long. */
+  #sweep(): void {
+    const nowMs = performance.now();
+    for (const { idle } of [...this.#origins.values()]) {
+      for (const connection of idle.filter((one) => one.idleUntilMs <= nowMs)) this.#onLost(connection);
+    }
+    this.#sweepTimer = this.#idle > 0 ? setTimeout(() => this.#sweep(), SWEEP_EVERY_MS).unref() : null;
+  }
+}

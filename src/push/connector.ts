@@ -20,7 +20,12 @@ export interface OpenedSocket {
 export interface Opening {
   cancelled: boolean;
   socket: net.Socket | null;
+  /** Takes what the socket reads, from the first byte on; valid only during the call. */
+  readonly onBytes: (chunk: Buffer) => void;
 }
+
+/** What any plain socket reads into: it is used up before the next one reads. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
 
 export interface ConnectorParts {
   guard: AddressGuard;
@@ -86,7 +91,7 @@ export class Connector {
     const place = `${net.isIPv6(address) ? `[${address}]` : address}:${target.port}`;
     return new Promise((resolve, reject) => {
       let connectedMs = 0;
-      const socket = this.#begin(target, address);
+      const socket = this.#begin(target, address, opening.onBytes);
       opening.socket = socket;
       socket.setNoDelay(true);
       socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);
@@ -127,8 +132,14 @@ export class Connector {
     });
   }
 
-  #begin(target: Target, address: string): net.Socket {
-    if (!target.tls) return net.connect({ host: address, port: target.port });
+  #begin(target: Target, address: string, onBytes: (chunk: Buffer) => void): net.Socket {
+    if (!target.tls) {
+      const callback = (bytes: number): boolean => {
+        onBytes(READ_BUFFER.subarray(0, bytes));
+        return true;
+      };
+      return net.connect({ host: address, port: target.port, onread: { buffer: READ_BUFFER, callback } });
+    }
     const socket = tls.connect({
       host: address,
       port: target.port,
@@ -140,6 +151,7 @@ export class Connector {
       // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot turn it off.
       rejectUnauthorized: true,
     });
+    socket.on('data', onBytes);
     socket.on('session', (session) => this.#sessions.set(target.origin, session));
     return socket;
   }

@@ -1,18 +1,19 @@
 // One request and its response. The head decides: once it is there, its status is the outcome, and a body that breaks off, is too
 // large, or drips until the deadline only costs the connection. For a receiver that said 2xx has the event, and sending it again
 // would be a duplicate.
-import type { Dispatcher } from 'undici';
 import { type AttemptTimings, classifyStatus, type SendResult } from '../core/outcome.ts';
 import type { Target } from './address-guard.ts';
-import type { Connection, Connections, ConnectionUser } from './connections.ts';
+import type { Connection, ConnectionUser } from './connection.ts';
+import type { Connections } from './connections.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
+import type { ResponseHead } from './response-parser.ts';
 import { parseRetryAfter } from './retry-after.ts';
-import { errorCode, exchangeFailure, outcomeOfFailure, SendFailure } from './send-failure.ts';
+import { outcomeOfFailure, SendFailure } from './send-failure.ts';
 
 export interface SendRequest {
   target: Target;
-  /** Names and values; as a list they alternate. Host and content-length are added. */
-  headers: Record<string, string> | string[];
+  /** Host and content-length are added. */
+  headers: Record<string, string>;
   body: Buffer;
   /** Total deadline, from the name's resolution to the end of the response. */
   timeoutMs: number;
@@ -32,10 +33,8 @@ export interface ExchangeParts {
 const MAX_INFORMATIONAL = 16;
 const MAX_RECORDED_HEAD_BYTES = 4096;
 const MAX_RECORDED_BODY_BYTES = 16 * 1024;
-const MAX_REPEATS = 2;
-type ResponseHeaders = Record<string, string | string[] | undefined>;
 
-export class Exchange extends Deadline implements Dispatcher.DispatchHandler, ConnectionUser {
+export class Exchange extends Deadline implements ConnectionUser {
   readonly #parts: ExchangeParts;
   readonly #request: SendRequest;
   readonly #done: (result: SendResult) => void;
@@ -48,11 +47,9 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Co
   #firstByteUs: number | null = null;
   /** Whether bytes of the request may have left. */
   #written = false;
-  #repeats = 0;
   #informational = 0;
   #status = 0;
-  #statusMessage = '';
-  #headers: ResponseHeaders | null = null;
+  #head: ResponseHead | null = null;
   #bodyBytes = 0;
   #bodyChunks: Buffer[] | null = null;
   #settled = false;
@@ -67,10 +64,15 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Co
   begin(): void {
     const { target, headers, body, timeoutMs } = this.#request;
     this.#parts.deadlines.set(this, this.#startedMs + timeoutMs);
+    let bytes: Buffer;
+    try {
+      bytes = writeRequest(target, headers, body);
+    } catch (error) {
+      this.#end(new SendFailure('internal_error', (error as Error).message, error));
+      return;
+    }
     this.#connection = this.#parts.connections.acquire(target, this);
-    // With the origin given, the client need not write it out anew for every request.
-    const { origin, path } = target;
-    this.#connection.client.dispatch({ origin, path, method: 'POST', headers, body }, this);
+    this.#connection.request(bytes);
   }
 
   /** Ends the exchange now, for a reason that is not the endpoint's. */
@@ -94,7 +96,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Co
     );
   }
 
-  onRequestStart(): void {
+  onWriting(): void {
     this.#written = true;
     const connection = this.#connection!;
     this.#remoteAddress = connection.remoteAddress;
@@ -107,61 +109,38 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Co
     this.#parts.deadlines.set(this, this.#startedMs + this.#request.timeoutMs);
   }
 
-  onResponseStart(
-    _: Dispatcher.DispatchController,
-    status: number,
-    headers: ResponseHeaders,
-    statusMessage?: string,
-  ): void {
+  onHead(head: ResponseHead): void {
     if (this.#settled) return;
     if (this.#firstByteUs === null) this.#firstByteUs = this.#microsAt(performance.now());
-    if (status < 200) {
-      if (++this.#informational > MAX_INFORMATIONAL) {
-        const detail = `${this.#request.target.origin} sent more than ${MAX_INFORMATIONAL} informational responses.`;
-        this.#end(new SendFailure('protocol_error', detail));
-      }
-      return;
+    if (head.status >= 200) {
+      this.#status = head.status;
+      this.#head = head;
+    } else if (++this.#informational > MAX_INFORMATIONAL) {
+      const detail = `${this.#request.target.origin} sent more than ${MAX_INFORMATIONAL} informational responses.`;
+      this.#end(new SendFailure('protocol_error', detail));
     }
-    this.#status = status;
-    this.#statusMessage = statusMessage ?? '';
-    this.#headers = headers;
   }
 
-  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+  onBody(chunk: Buffer): void {
     if (this.#settled) return;
     const room = MAX_RECORDED_BODY_BYTES - this.#bodyBytes;
     this.#bodyBytes += chunk.length;
     if (room > 0 && (this.#status >= 300 || this.#status < 200)) {
       this.#bodyChunks ??= [];
-      // A copy, as the chunk is a view of all that the socket read.
-      this.#bodyChunks.push(Buffer.from(chunk.subarray(0, room)));
+      this.#bodyChunks.push(Buffer.from(chunk.subarray(0, room))); // a copy, as the socket reads into it again
     }
     if (this.#bodyBytes > this.#parts.maxResponseBytes) this.#end(null);
   }
 
-  onResponseEnd(): void {
+  onEnd(keepAliveMs: number | null): void {
     if (this.#settled) return;
-    this.#parts.connections.release(this.#connection!);
+    this.#parts.connections.release(this.#connection!, keepAliveMs);
     this.#connection = null;
     this.#settle(this.#describeResponse());
   }
 
-  onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    if (this.#settled) return;
-    const code = errorCode(error);
-    if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED' || code.startsWith('UND_ERR_REQ_')) {
-      // Refused in `dispatch` itself; `done` is never called before `send` has returned.
-      process.nextTick(() => this.#end(exchangeFailure(error, this.#request.target.origin)));
-      return;
-    }
-    // The kept connection was lost before anything was written: that is no attempt yet.
-    if (!this.#written && !(error instanceof SendFailure) && this.#repeats < MAX_REPEATS) {
-      this.#repeats++;
-      this.#parts.connections.discard(this.#connection!);
-      this.begin();
-      return;
-    }
-    this.#end(exchangeFailure(error, this.#request.target.origin));
+  onFailure(failure: SendFailure): void {
+    this.#end(failure);
   }
 
   /** Ends it with its connection: by the head if there is one, else by the failure. */
@@ -175,8 +154,8 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Co
   }
 
   #describeResponse(): SendResult {
-    const retryAfter = this.#headers?.['retry-after'];
-    const retryAfterMs = retryAfter === undefined ? null : parseRetryAfter(retryAfter, this.#parts.now());
+    const retryAfter = this.#head?.retryAfter ?? null;
+    const retryAfterMs = retryAfter === null ? null : parseRetryAfter(retryAfter, this.#parts.now());
     const { outcome, reason } = classifyStatus(this.#status, retryAfterMs !== null);
     return {
       outcome,
@@ -184,7 +163,7 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Co
       status: this.#status,
       timings: this.#timings(),
       remoteAddress: this.#remoteAddress,
-      responseHead: this.#formatHead(),
+      responseHead: this.#head?.text.slice(0, MAX_RECORDED_HEAD_BYTES) ?? null,
       responseBody: outcome === 'delivered' ? null : joinChunks(this.#bodyChunks),
       retryAfterMs,
       error: null,
@@ -219,17 +198,6 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Co
     return Math.round((ms - this.#startedMs) * 1000);
   }
 
-  // From the parsed headers, as undici has made those anyway: to decode the raw ones would cost a call for each name and value.
-  #formatHead(): string {
-    let head = `HTTP/1.1 ${this.#status} ${this.#statusMessage}`;
-    for (const name in this.#headers) {
-      const value = this.#headers[name];
-      if (typeof value === 'string') head += `\r\n${name}: ${value}`;
-      else for (const one of value ?? []) head += `\r\n${name}: ${one}`;
-    }
-    return head.length <= MAX_RECORDED_HEAD_BYTES ? head : head.slice(0, MAX_RECORDED_HEAD_BYTES);
-  }
-
   #settle(result: SendResult): void {
     this.#settled = true;
     this.#parts.deadlines.clear(this);
@@ -240,4 +208,22 @@ export class Exchange extends Deadline implements Dispatcher.DispatchHandler, Co
 function joinChunks(chunks: Buffer[] | null): Buffer {
   if (chunks === null) return Buffer.alloc(0);
   return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
+}
+
+// RFC 9110, section 5.5: what a field value may hold. Checked here once more, for a line break in it would be another header.
+const NO_FIELD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** The whole request as bytes (RFC 9112, section 3). @throws Error for a header that cannot be sent */
+function writeRequest(target: Target, headers: Record<string, string>, body: Buffer): Buffer {
+  let head = `POST ${target.path} HTTP/1.1\r\nhost: ${target.origin.slice(target.tls ? 8 : 7)}\r\nconnection: keep-alive\r\n`;
+  for (const name in headers) {
+    const value = headers[name];
+    if (NO_FIELD_VALUE.test(value)) throw new Error(`The header ${name} holds a character that cannot be sent.`);
+    head += `${name}: ${value}\r\n`;
+  }
+  head += `content-length: ${body.length}\r\n\r\n`;
+  const bytes = Buffer.allocUnsafe(head.length + body.length);
+  bytes.write(head, 0, 'latin1');
+  body.copy(bytes, head.length);
+  return bytes;
 }

@@ -1,5 +1,6 @@
 // Why no response came, as a reason of core/outcome.ts and a sentence for people.
 import type { OutcomeKind, Reason } from '../core/outcome.ts';
+import type { ResponseError } from './response-parser.ts';
 
 export type FailureReason = Extract<
   Reason,
@@ -66,33 +67,21 @@ export function connectFailure(error: Error, place: string, connected: boolean):
   }
 }
 
-/** A request that ended without a response head on a connection that was up. */
-export function exchangeFailure(error: Error, origin: string): SendFailure {
+/** What came is no response that can be read. */
+export function responseFailure(error: ResponseError, origin: string): SendFailure {
+  if (error.kind === 'too_large') {
+    return new SendFailure('too_large', `The response head of ${origin} is larger than 16 KiB.`, error);
+  }
+  return new SendFailure('protocol_error', `The answer of ${origin} is not valid HTTP/1.1: ${error.message}.`, error);
+}
+
+/** A connection that was up ended before the response did; null = the peer closed it. */
+export function socketFailure(error: Error | null, origin: string): SendFailure {
+  if (error === null) return new SendFailure('connection_reset', `${origin} closed the connection without an answer.`);
   if (error instanceof SendFailure) return error;
   const code = errorCode(error);
-  // Known by its name: undici gives most of them no code.
-  if (error.name === 'HTTPParserError') {
-    return new SendFailure('protocol_error', `The answer of ${origin} is not HTTP/1.1: ${error.message}.`, error);
-  }
   if (code.startsWith('ERR_SSL') || code === 'EPROTO') {
     return new SendFailure('tls_failed', `The TLS connection to ${origin} failed: ${error.message} (${code}).`, error);
   }
-  switch (code) {
-    case 'UND_ERR_HEADERS_OVERFLOW':
-      return new SendFailure('too_large', `The response head of ${origin} is larger than 16 KiB.`, error);
-    case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
-      return new SendFailure('protocol_error', `The answer of ${origin} is shorter than it says.`, error);
-    case 'UND_ERR_SOCKET':
-      if (error.message.startsWith('bad ')) {
-        return new SendFailure('protocol_error', `${origin} answered with a response that was not asked for.`, error);
-      }
-      return new SendFailure('connection_reset', `${origin} closed the connection without an answer.`, error);
-    case 'ECONNRESET':
-    case 'EPIPE':
-    case 'ECONNABORTED':
-    case 'ETIMEDOUT':
-      return new SendFailure('connection_reset', `${origin} broke the connection (${code}).`, error);
-    default:
-      return new SendFailure('internal_error', `The request could not be made: ${error.message}.`, error);
-  }
+  return new SendFailure('connection_reset', `${origin} broke the connection (${code || error.message}).`, error);
 }

@@ -31,6 +31,7 @@ export class Sender {
   readonly #exchangeParts: ExchangeParts;
   #inFlight = 0;
   #running = false;
+  #waiting: Exchange[] = [];
 
   constructor(parts: SenderParts) {
     const { rules, resolver, ca = [], now = Date.now, ...rest } = parts;
@@ -79,13 +80,21 @@ export class Sender {
   /** Makes one POST, follows no redirect. Never throws; calls `done` exactly once, after it has returned. */
   send(request: SendRequest, done: (result: SendResult) => void): void {
     this.#inFlight++;
-    const exchange = new Exchange(this.#exchangeParts, request, done);
-    if (this.#running) exchange.begin();
-    else process.nextTick(() => exchange.cancel());
+    // Begun together in the next turn: by then a kept connection that the peer has closed, or ruined, is known as such.
+    if (this.#waiting.push(new Exchange(this.#exchangeParts, request, done)) === 1) setImmediate(() => this.#begin());
+  }
+
+  #begin(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const exchange of waiting) {
+      if (this.#running) exchange.begin();
+      else exchange.cancel();
+    }
   }
 }
 
-/** An error thrown by `done` is its owner's: undici would take it for a failure of the response. */
+/** An error thrown by `done` is its owner's, and no failure of the response. */
 function report(done: (result: SendResult) => void, result: SendResult): void {
   try {
     done(result);

@@ -1,17 +1,16 @@
 // The calls of the HTTP API that the demo makes, as any user of Tidings would make them.
 import { setTimeout as pause } from 'node:timers/promises';
-import { Pool } from 'undici';
 import { type DemoEndpoint, RETRY_DELAYS_SECONDS } from './demo-endpoints.ts';
 import type { DemoEvent } from './github-events.ts';
 
 const OVERLOADED_PAUSE_MS = 200;
 
 export class ApiClient {
-  readonly #pool: Pool;
+  readonly #url: string;
   readonly #apiKey: string;
 
-  constructor(options: { url: string; apiKey: string; connections: number }) {
-    this.#pool = new Pool(options.url, { connections: options.connections, keepAliveTimeout: 30_000 });
+  constructor(options: { url: string; apiKey: string }) {
+    this.#url = options.url;
     this.#apiKey = options.apiKey;
   }
 
@@ -37,25 +36,20 @@ export class ApiClient {
     return (await this.#post<{ id: string }>(`/v1/apps/${app}/events`, body)).id;
   }
 
-  async close(): Promise<void> {
-    await this.#pool.destroy();
-  }
-
   async #post<T>(path: string, body: string): Promise<T> {
     for (;;) {
-      const response = await this.#pool.request({
+      const response = await fetch(`${this.#url}${path}`, {
         method: 'POST',
-        path,
         headers: { authorization: `Bearer ${this.#apiKey}`, 'content-type': 'application/json' },
         body,
       });
-      const text = await response.body.text();
-      if (response.statusCode === 503) {
+      const text = await response.text();
+      if (response.status === 503) {
         await pause(OVERLOADED_PAUSE_MS);
         continue;
       }
-      if (response.statusCode > 299) {
-        throw new Error(`POST ${path} was answered with ${response.statusCode}: ${text.slice(0, 500)}`);
+      if (response.status > 299) {
+        throw new Error(`POST ${path} was answered with ${response.status}: ${text.slice(0, 500)}`);
       }
       return JSON.parse(text) as T;
     }

@@ -38,7 +38,7 @@ const DEFAULT_EVENTS = 3000;
 // A pace that lasts long enough to watch, and at which latency is that of the path, not of a queue.
 const DEFAULT_EVENTS_PER_SECOND = 500;
 const DEFAULT_SETTLE_SECONDS = 30;
-const CONNECTIONS = 16;
+const PUBLISHES_AT_ONCE = 16;
 const COLLECT_EVERY_MS = 50;
 // After the last expected delivery, for duplicates to show up.
 const LINGER_MS = 500;
@@ -77,8 +77,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     const receiver = (options.startReceiver ?? startReceiverProcess)();
     stops.push(() => receiver.stop());
     const urls = await receiver.start(endpoints);
-    const client = new ApiClient({ ...server, connections: CONNECTIONS });
-    stops.push(() => client.close());
+    const client = new ApiClient(server);
     const app = await client.createApp('demo');
     for (const endpoint of endpoints) await client.createEndpoint(app, endpoint, urls[endpoint.name]);
 
@@ -129,7 +128,7 @@ async function publishAndReceive(run: Run): Promise<void> {
   const publishing = publishPaced({
     events,
     perSecond: run.eventsPerSecond,
-    atOnce: CONNECTIONS,
+    atOnce: PUBLISHES_AT_ONCE,
     signal: stop.signal,
     publish: async (event) => {
       const publishedAtMs = Number(process.hrtime.bigint()) / 1e6;
