@@ -77,7 +77,8 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     const receiver = (options.startReceiver ?? startReceiverProcess)();
     stops.push(() => receiver.stop());
     const urls = await receiver.start(endpoints);
-    const client = new ApiClient(server);
+    const client = new ApiClient({ ...server, connections: PUBLISHES_AT_ONCE });
+    stops.push(() => client.close());
     const app = await client.createApp('demo');
     for (const endpoint of endpoints) await client.createEndpoint(app, endpoint, urls[endpoint.name]);
 
