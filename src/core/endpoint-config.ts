@@ -1,12 +1,6 @@
 // From what the API receives for an endpoint to an EndpointConfig. Every limit of an endpoint is here and nowhere else;
 // whether a URL's scheme and address are allowed is the address guard's to say.
-import {
-  DEFAULT_DISABLE_AFTER_SECONDS,
-  DEFAULT_MAX_CONCURRENCY,
-  DEFAULT_TIMEOUT_MS,
-  type EndpointConfig,
-  type EndpointFilter,
-} from './endpoint.ts';
+import { ENDPOINT_DEFAULTS, type EndpointConfig, type EndpointFilter } from './endpoint.ts';
 import type { FieldError } from './errors.ts';
 import { checkFilter } from './filter.ts';
 import { looksLikeId } from './id.ts';
@@ -63,20 +57,9 @@ export interface EndpointInput {
 
 export type EndpointConfigResult = { ok: true; config: EndpointConfig } | { ok: false; errors: FieldError[] };
 
-const DEFAULTS: Omit<EndpointConfig, 'url'> = {
-  description: '',
-  filter: {},
-  headers: {},
-  signing: 'v1',
-  retryDelaysSeconds: null,
-  maxConcurrency: DEFAULT_MAX_CONCURRENCY,
-  timeoutMs: DEFAULT_TIMEOUT_MS,
-  disableAfterSeconds: DEFAULT_DISABLE_AFTER_SECONDS,
-};
-
 /** The configuration of a new endpoint. */
 export function createEndpointConfig(input: EndpointInput): EndpointConfigResult {
-  return mergeEndpointConfig({ url: '', ...DEFAULTS }, { ...input, url: input.url ?? null });
+  return mergeEndpointConfig({ url: '', ...ENDPOINT_DEFAULTS }, { ...input, url: input.url ?? null });
 }
 
 /** A configuration changed by a PATCH. Filter, headers and retry delays are replaced whole, never merged within. */
@@ -91,27 +74,31 @@ export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInpu
     return given;
   }
   function wholeNumber(name: 'maxConcurrency' | 'timeoutMs' | 'disableAfterSeconds'): number {
-    return field(input[name], current[name], DEFAULTS[name], (value) => checkWholeNumber(name, value));
+    return field(input[name], current[name], ENDPOINT_DEFAULTS[name], (value) => checkWholeNumber(name, value));
   }
 
   if (input.url === null) errors.push({ path: '/url', message: 'An endpoint needs a URL.' });
-  const filter = field(input.filter, current.filter, DEFAULTS.filter, checkFilter);
-  const headers = field(input.headers, current.headers, DEFAULTS.headers, checkHeaders);
+  const filter = field(input.filter, current.filter, ENDPOINT_DEFAULTS.filter, checkFilter);
+  const headers = field(input.headers, current.headers, ENDPOINT_DEFAULTS.headers, checkHeaders);
   const config: EndpointConfig = {
     url: field(input.url, current.url, '', checkUrl),
-    description: field(input.description, current.description, DEFAULTS.description, checkDescription),
+    description: field(input.description, current.description, ENDPOINT_DEFAULTS.description, checkDescription),
     filter,
     headers,
-    signing: field(input.signing, current.signing, DEFAULTS.signing, checkSigning),
+    signing: field(input.signing, current.signing, ENDPOINT_DEFAULTS.signing, checkSigning),
     retryDelaysSeconds: field<number[] | null>(
       input.retry === null ? null : input.retry?.delaysSeconds,
       current.retryDelaysSeconds,
-      DEFAULTS.retryDelaysSeconds,
+      ENDPOINT_DEFAULTS.retryDelaysSeconds,
       checkRetryDelays,
     ),
     maxConcurrency: wholeNumber('maxConcurrency'),
     timeoutMs: wholeNumber('timeoutMs'),
     disableAfterSeconds: wholeNumber('disableAfterSeconds'),
+    rate: current.rate,
+    order: current.order,
+    onExhausted: current.onExhausted,
+    batch: current.batch,
   };
   if (errors.length > 0) return { ok: false, errors };
   return { ok: true, config: { ...config, headers: normaliseHeaders(headers), filter: normaliseFilter(filter) } };

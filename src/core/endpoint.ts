@@ -28,11 +28,37 @@ export interface EndpointConfig {
   timeoutMs: number;
   /** After this long with an open breaker the endpoint is disabled. */
   disableAfterSeconds: number;
+  /** Requests a second, at most; null = no limit. */
+  rate: { perSecond: number } | null;
+  /** strict = one at a time, and nothing overtakes a failed event. */
+  order: EndpointOrder;
+  /** Under strict order: whether an event that has used up its schedule is given up, or holds the others up. */
+  onExhausted: OnExhausted;
+  /** Several events in one request: as soon as so many wait, or the first has waited so long; null = one each. */
+  batch: { maxEvents: number; maxWaitMs: number } | null;
 }
 
-export const DEFAULT_TIMEOUT_MS = 15_000;
-export const DEFAULT_MAX_CONCURRENCY = 256;
-export const DEFAULT_DISABLE_AFTER_SECONDS = 5 * 24 * 3600;
+export const ENDPOINT_ORDERS = ['none', 'strict'] as const;
+export type EndpointOrder = (typeof ENDPOINT_ORDERS)[number];
+
+export const ON_EXHAUSTED = ['skip', 'block'] as const;
+export type OnExhausted = (typeof ON_EXHAUSTED)[number];
+
+/** What an endpoint has that nothing was said of; a stored configuration of an older version lacks what came later. */
+export const ENDPOINT_DEFAULTS: Omit<EndpointConfig, 'url'> = {
+  description: '',
+  filter: {},
+  headers: {},
+  signing: 'v1',
+  retryDelaysSeconds: null,
+  maxConcurrency: 256,
+  timeoutMs: 15_000,
+  disableAfterSeconds: 5 * 24 * 3600,
+  rate: null,
+  order: 'none',
+  onExhausted: 'skip',
+  batch: null,
+};
 
 export interface Endpoint {
   appId: string;

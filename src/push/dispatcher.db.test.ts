@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../test/database.ts';
 import { anApp, anEvent, testIds } from '../../test/event-log.ts';
 import { until } from '../../test/until.ts';
-import { slotOf } from '../core/endpoint.ts';
+import { ENDPOINT_DEFAULTS, slotOf } from '../core/endpoint.ts';
 import { IdGenerator, uuidFromId } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../core/secret-box.ts';
@@ -171,12 +171,9 @@ function aProcess() {
 
 async function anEndpoint(appId: string, name: string, id = testIds.id('endpoint')): Promise<string> {
   const config = {
+    ...ENDPOINT_DEFAULTS,
     url: 'http://127.0.0.1:1/',
-    description: '',
-    filter: {},
     headers: { 'x-endpoint': name },
-    signing: 'v1' as const,
-    retryDelaysSeconds: null,
     maxConcurrency: 8,
     timeoutMs: 1000,
     disableAfterSeconds: 3600,

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../test/database.ts';
 import { anApp, anEvent, testIds } from '../../test/event-log.ts';
-import type { EndpointConfig, EndpointFilter } from '../core/endpoint.ts';
+import { ENDPOINT_DEFAULTS, type EndpointConfig, type EndpointFilter } from '../core/endpoint.ts';
 import { IdGenerator } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../core/secret-box.ts';
@@ -215,11 +215,10 @@ const command = fc.oneof(
 
 async function anEndpoint(appId: string, filter: EndpointFilter, name: string): Promise<string> {
   const config: EndpointConfig = {
+    ...ENDPOINT_DEFAULTS,
     url: 'http://127.0.0.1:1/',
-    description: '',
     filter,
     headers: { 'x-endpoint': name },
-    signing: 'v1',
     retryDelaysSeconds: Array.from({ length: 30 }, () => 0.02),
     maxConcurrency: 8,
     timeoutMs: 1000,

@@ -1,5 +1,7 @@
 // A lane alone, with its host in the test's hands: what is read, sent and flushed ends when the test says so.
+
 import { describe, expect, test } from 'vitest';
+import { ENDPOINT_DEFAULTS } from '../core/endpoint.ts';
 import type { LogEvent } from '../core/event.ts';
 import { IdGenerator } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
@@ -40,12 +42,8 @@ function anEndpoint(overrides: Partial<LoadedEndpoint> = {}): LoadedEndpoint {
   return {
     id: 'ep_1',
     config: {
+      ...ENDPOINT_DEFAULTS,
       url: 'https://example.com/',
-      description: '',
-      filter: {},
-      headers: {},
-      signing: 'v1',
-      retryDelaysSeconds: null,
       maxConcurrency: 8,
       timeoutMs: 1000,
       disableAfterSeconds: 3600,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { testIds } from '../../test/event-log.ts';
+import { ENDPOINT_DEFAULTS } from '../core/endpoint.ts';
 import type { SendResult } from '../core/outcome.ts';
 import { parseSecret } from '../core/signature.ts';
 import type { LoadedEndpoint } from './loaded-endpoint.ts';
@@ -21,12 +22,8 @@ function anEndpoint(): LoadedEndpoint {
   return {
     id: testIds.id('endpoint'),
     config: {
+      ...ENDPOINT_DEFAULTS,
       url: 'https://example.com/',
-      description: '',
-      filter: {},
-      headers: {},
-      signing: 'v1',
-      retryDelaysSeconds: null,
       maxConcurrency: 8,
       timeoutMs: 1000,
       disableAfterSeconds: 3600,

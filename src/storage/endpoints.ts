@@ -1,10 +1,8 @@
 // Endpoints as they are stored, and the one consistent read by which the engine loads an app's configuration. Changing them
 // is endpoint-changes.ts.
 import {
-  DEFAULT_DISABLE_AFTER_SECONDS,
-  DEFAULT_MAX_CONCURRENCY,
-  DEFAULT_TIMEOUT_MS,
   type DisabledReason,
+  ENDPOINT_DEFAULTS,
   type Endpoint,
   type EndpointConfig,
   type EndpointFilter,
@@ -31,24 +29,12 @@ export interface EndpointRow {
 export const ENDPOINT_COLUMNS = `app_id, endpoint_id, uid, config_version, config, paused_at, disabled_at, disabled_reason,
   skip_through, created_at, updated_at`;
 
-// A configuration written by an older version lacks what came later: it gets the default.
-const CONFIG_DEFAULTS: Omit<EndpointConfig, 'url'> = {
-  description: '',
-  filter: {},
-  headers: {},
-  signing: 'v1',
-  retryDelaysSeconds: null,
-  maxConcurrency: DEFAULT_MAX_CONCURRENCY,
-  timeoutMs: DEFAULT_TIMEOUT_MS,
-  disableAfterSeconds: DEFAULT_DISABLE_AFTER_SECONDS,
-};
-
 export function toEndpoint(row: EndpointRow): Endpoint {
   return {
     appId: idFromUuid('app', row.app_id),
     id: idFromUuid('endpoint', row.endpoint_id),
     uid: row.uid,
-    config: { ...CONFIG_DEFAULTS, ...row.config },
+    config: { ...ENDPOINT_DEFAULTS, ...row.config },
     configVersion: row.config_version,
     pausedAt: row.paused_at,
     disabledAt: row.disabled_at,
