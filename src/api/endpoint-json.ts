@@ -1,6 +1,14 @@
 // Endpoints as the API shows and takes them. The shapes are here; what the values may be is core/endpoint-config.ts.
 import { z } from 'zod';
-import { DISABLED_REASONS, ENDPOINT_STATES, type Endpoint, type EndpointState } from '../core/endpoint.ts';
+import {
+  DISABLED_REASONS,
+  ENDPOINT_ORDERS,
+  ENDPOINT_STATES,
+  type Endpoint,
+  type EndpointState,
+  ON_EXHAUSTED,
+} from '../core/endpoint.ts';
+import { DEFAULT_BATCH_WAIT_MS } from '../core/endpoint-config.ts';
 import { SIGNING_SCHEMES } from '../core/signature.ts';
 import type { Engine } from './engine.ts';
 import { Time, Uid } from './text.ts';
@@ -18,6 +26,31 @@ const Retry = z
   })
   .meta({ id: 'EndpointRetry' });
 
+const RATE_MEMBERS = { perSecond: z.number().describe('0.01 to 100,000; below 1: less than one a second.') };
+const Rate = z.strictObject(RATE_MEMBERS).meta({ id: 'EndpointRate' });
+
+const MAX_EVENTS = z.int().describe('As soon as so many wait they are sent: 2 to 1,000.');
+const Batch = z
+  .strictObject({
+    maxEvents: MAX_EVENTS,
+    maxWaitMs: z
+      .int()
+      .optional()
+      .describe(`As soon as the first has waited so long: 0 to 60,000; ${DEFAULT_BATCH_WAIT_MS} if absent.`),
+  })
+  .meta({ id: 'EndpointBatch' });
+
+const ORDER = z
+  .enum(ENDPOINT_ORDERS)
+  .describe(
+    '`none` (default): several events are under way at once, and a failed one does not hold up the others. `strict`: one at a time in the order of the log; a failed event is tried again before the next is sent.',
+  );
+const AFTER_EXHAUSTION = z
+  .enum(ON_EXHAUSTED)
+  .describe(
+    'Under strict order, what happens when an event has used up its retry schedule: `skip` (default) gives it up and goes on; `block` keeps trying it, and the others wait. Without effect on any other order.',
+  );
+
 export const EndpointSchema = z
   .object({
     id: z.string(),
@@ -34,6 +67,13 @@ export const EndpointSchema = z
     maxConcurrency: z.int(),
     timeoutMs: z.int(),
     disableAfterSeconds: z.int(),
+    rate: z.object(RATE_MEMBERS).nullable().describe('Requests a second, at most; null = no limit.'),
+    order: ORDER,
+    onExhausted: AFTER_EXHAUSTION,
+    batch: z
+      .object({ maxEvents: z.int(), maxWaitMs: z.int() })
+      .nullable()
+      .describe('Several events in one request; null = each is sent alone.'),
     state: z.enum(ENDPOINT_STATES),
     disabledReason: z.enum(DISABLED_REASONS).nullable(),
     pausedAt: Time.nullable(),
@@ -52,6 +92,10 @@ const SETTINGS = {
   maxConcurrency: z.int().nullish().describe('The most attempts that may be open at once.'),
   timeoutMs: z.int().nullish().describe('Total deadline of one attempt.'),
   disableAfterSeconds: z.int().nullish().describe('Disabled after failing for so long.'),
+  rate: Rate.nullish().describe('Requests a second, at most; null or absent = no limit. A batch counts as one.'),
+  order: ORDER.nullish(),
+  onExhausted: AFTER_EXHAUSTION.nullish(),
+  batch: Batch.nullish().describe('Several events in one request, for floods; null or absent = each is sent alone.'),
 };
 
 export const NewEndpointSchema = z
@@ -72,7 +116,8 @@ export const NewEndpointSchema = z
 
 export const EndpointChangeSchema = z.strictObject({ url: z.string().optional(), ...SETTINGS }).meta({
   id: 'EndpointChange',
-  description: 'What is absent stays, null is the default. Filter, headers and retry delays are replaced as a whole.',
+  description:
+    'What is absent stays, null is the default. Filter, headers, retry delays, rate and batch are replaced as a whole.',
 });
 
 /** The state as far as this process knows: an owner elsewhere may still be pausing. */
@@ -96,6 +141,10 @@ export function renderEndpoint(endpoint: Endpoint, engine: Engine): z.infer<type
     maxConcurrency: config.maxConcurrency,
     timeoutMs: config.timeoutMs,
     disableAfterSeconds: config.disableAfterSeconds,
+    rate: config.rate,
+    order: config.order,
+    onExhausted: config.onExhausted,
+    batch: config.batch,
     state: stateOf(endpoint, engine),
     disabledReason: endpoint.disabledReason,
     pausedAt: endpoint.pausedAt?.toISOString() ?? null,

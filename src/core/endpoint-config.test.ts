@@ -45,6 +45,10 @@ describe('endpoint config', () => {
       maxConcurrency: 256,
       timeoutMs: 15_000,
       disableAfterSeconds: 432_000,
+      rate: null,
+      order: 'none',
+      onExhausted: 'skip',
+      batch: null,
     });
   });
 
@@ -58,6 +62,10 @@ describe('endpoint config', () => {
       maxConcurrency: 1,
       timeoutMs: 60_000,
       disableAfterSeconds: 60,
+      rate: { perSecond: 0.5 },
+      order: 'strict' as const,
+      onExhausted: 'block' as const,
+      batch: { maxEvents: 100, maxWaitMs: 250 },
     };
     const { retry, ...rest } = input;
     expect(created(input)).toEqual({ url: URL_GIVEN, ...rest, retryDelaysSeconds: retry.delaysSeconds });
@@ -117,6 +125,44 @@ describe('endpoint config', () => {
     expect(faults({ [name]: max })).toEqual([]);
     for (const value of [min - 1, max + 1, min + 0.5, Number.NaN, Number.POSITIVE_INFINITY, -min, String(min), true]) {
       expect(faults({ [name]: value })).toEqual([`/${name}`]);
+    }
+  });
+
+  test.each([0.01, 0.5, 1, 100_000])('takes a rate of %d a second', (perSecond) => {
+    expect(created({ rate: { perSecond } }).rate).toEqual({ perSecond });
+  });
+
+  test.each([0, 0.009, 100_001, -1, Number.NaN, Number.POSITIVE_INFINITY, '5', null, undefined, true])(
+    'refuses a rate of %j a second',
+    (perSecond) => {
+      expect(faults({ rate: { perSecond } })).toEqual(['/rate/perSecond']);
+    },
+  );
+
+  test('keeps a batch within its limits', () => {
+    const { batchEvents, batchWaitMs } = ENDPOINT_LIMITS;
+    for (const maxEvents of [batchEvents.min, batchEvents.max]) {
+      for (const maxWaitMs of [batchWaitMs.min, batchWaitMs.max]) {
+        expect(created({ batch: { maxEvents, maxWaitMs } }).batch).toEqual({ maxEvents, maxWaitMs });
+      }
+    }
+    for (const maxEvents of [1, 1001, 2.5, Number.NaN, '10', undefined]) {
+      expect(faults({ batch: { maxEvents, maxWaitMs: 0 } })).toEqual(['/batch/maxEvents']);
+    }
+    for (const maxWaitMs of [-1, 60_001, 0.5, Number.NaN, '10', null]) {
+      expect(faults({ batch: { maxEvents: 2, maxWaitMs } })).toEqual(['/batch/maxWaitMs']);
+    }
+    expect(faults({ batch: {} })).toEqual(['/batch/maxEvents']);
+  });
+
+  test('lets a batch wait for a second when nothing is said', () => {
+    expect(created({ batch: { maxEvents: 10 } }).batch).toEqual({ maxEvents: 10, maxWaitMs: 1000 });
+  });
+
+  test('refuses an unknown order and an unknown way on', () => {
+    for (const value of ['fifo', '', true, 1]) {
+      expect(faults({ order: value })).toEqual(['/order']);
+      expect(faults({ onExhausted: value })).toEqual(['/onExhausted']);
     }
   });
 
@@ -229,6 +275,10 @@ describe('endpoint change', () => {
     maxConcurrency: 3,
     timeoutMs: 5000,
     disableAfterSeconds: 3600,
+    rate: { perSecond: 10 },
+    order: 'strict',
+    onExhausted: 'block',
+    batch: { maxEvents: 10, maxWaitMs: 10 },
   });
 
   test('leaves what is absent as it was', () => {
@@ -247,14 +297,28 @@ describe('endpoint change', () => {
       maxConcurrency: null,
       timeoutMs: null,
       disableAfterSeconds: null,
+      rate: null,
+      order: null,
+      onExhausted: null,
+      batch: null,
     };
     expect(configOf(mergeEndpointConfig(current, nothing))).toEqual(created());
     expect(configOf(mergeEndpointConfig(current, { retry: { delaysSeconds: null } })).retryDelaysSeconds).toBeNull();
   });
 
-  test('replaces filter and headers as a whole', () => {
-    const change = { filter: { channels: ['eu'] }, headers: { 'x-b': '2' } };
-    expect(configOf(mergeEndpointConfig(current, change))).toEqual({ ...current, ...change });
+  test('replaces filter, headers and batch as a whole', () => {
+    const change = { filter: { channels: ['eu'] }, headers: { 'x-b': '2' }, batch: { maxEvents: 5 } };
+    expect(configOf(mergeEndpointConfig(current, change))).toEqual({
+      ...current,
+      ...change,
+      batch: { maxEvents: 5, maxWaitMs: 1000 },
+    });
+  });
+
+  test('keeps what only strict order uses while the order is another', () => {
+    const without = configOf(mergeEndpointConfig(current, { order: 'none' }));
+    expect(without).toEqual({ ...current, order: 'none' });
+    expect(configOf(mergeEndpointConfig(without, { order: 'strict' }))).toEqual(current);
   });
 
   test('cannot take the URL away', () => {

@@ -1,6 +1,14 @@
 // From what the API receives for an endpoint to an EndpointConfig. Every limit of an endpoint is here and nowhere else;
 // whether a URL's scheme and address are allowed is the address guard's to say.
-import { ENDPOINT_DEFAULTS, type EndpointConfig, type EndpointFilter } from './endpoint.ts';
+import {
+  ENDPOINT_DEFAULTS,
+  ENDPOINT_ORDERS,
+  type EndpointConfig,
+  type EndpointFilter,
+  type EndpointOrder,
+  ON_EXHAUSTED,
+  type OnExhausted,
+} from './endpoint.ts';
 import type { FieldError } from './errors.ts';
 import { checkFilter } from './filter.ts';
 import { looksLikeId } from './id.ts';
@@ -16,7 +24,13 @@ export const ENDPOINT_LIMITS = {
   timeoutMs: { min: 1000, max: 60_000 },
   maxConcurrency: { min: 1, max: 1024 },
   disableAfterSeconds: { min: 60, max: 30 * 24 * 3600 },
+  ratePerSecond: { min: 0.01, max: 100_000 },
+  batchEvents: { min: 2, max: 1000 },
+  batchWaitMs: { min: 0, max: 60_000 },
 } as const;
+
+/** How long the first event of a batch waits for others when nothing is said. */
+export const DEFAULT_BATCH_WAIT_MS = 1000;
 
 export const UID_PATTERN = /^[A-Za-z0-9._-]{1,128}$/;
 
@@ -53,6 +67,10 @@ export interface EndpointInput {
   maxConcurrency?: number | null;
   timeoutMs?: number | null;
   disableAfterSeconds?: number | null;
+  rate?: EndpointConfig['rate'];
+  order?: EndpointOrder | null;
+  onExhausted?: OnExhausted | null;
+  batch?: { maxEvents: number; maxWaitMs?: number } | null;
 }
 
 export type EndpointConfigResult = { ok: true; config: EndpointConfig } | { ok: false; errors: FieldError[] };
@@ -62,7 +80,10 @@ export function createEndpointConfig(input: EndpointInput): EndpointConfigResult
   return mergeEndpointConfig({ url: '', ...ENDPOINT_DEFAULTS }, { ...input, url: input.url ?? null });
 }
 
-/** A configuration changed by a PATCH. Filter, headers and retry delays are replaced whole, never merged within. */
+/**
+ * A configuration changed by a PATCH. Filter, headers, retry delays, rate and batch are replaced whole, never merged within.
+ * `onExhausted` is kept whatever the order, so that turning strict order off and on again does not lose it.
+ */
 export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInput): EndpointConfigResult {
   const errors: FieldError[] = [];
 
@@ -85,7 +106,9 @@ export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInpu
     description: field(input.description, current.description, ENDPOINT_DEFAULTS.description, checkDescription),
     filter,
     headers,
-    signing: field(input.signing, current.signing, ENDPOINT_DEFAULTS.signing, checkSigning),
+    signing: field(input.signing, current.signing, ENDPOINT_DEFAULTS.signing, (value) =>
+      checkOneOf(SIGNING_SCHEMES, value, '/signing', 'The signing scheme'),
+    ),
     retryDelaysSeconds: field<number[] | null>(
       input.retry === null ? null : input.retry?.delaysSeconds,
       current.retryDelaysSeconds,
@@ -95,10 +118,14 @@ export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInpu
     maxConcurrency: wholeNumber('maxConcurrency'),
     timeoutMs: wholeNumber('timeoutMs'),
     disableAfterSeconds: wholeNumber('disableAfterSeconds'),
-    rate: current.rate,
-    order: current.order,
-    onExhausted: current.onExhausted,
-    batch: current.batch,
+    rate: field(input.rate, current.rate, ENDPOINT_DEFAULTS.rate, checkRate),
+    order: field(input.order, current.order, ENDPOINT_DEFAULTS.order, (value) =>
+      checkOneOf(ENDPOINT_ORDERS, value, '/order', 'The order'),
+    ),
+    onExhausted: field(input.onExhausted, current.onExhausted, ENDPOINT_DEFAULTS.onExhausted, (value) =>
+      checkOneOf(ON_EXHAUSTED, value, '/onExhausted', '`onExhausted`'),
+    ),
+    batch: input.batch === undefined ? current.batch : batchOf(input.batch, errors),
   };
   if (errors.length > 0) return { ok: false, errors };
   return { ok: true, config: { ...config, headers: normaliseHeaders(headers), filter: normaliseFilter(filter) } };
@@ -162,15 +189,42 @@ function checkDescription(description: unknown): FieldError[] {
   return [];
 }
 
-function checkSigning(signing: unknown): FieldError[] {
-  if (SIGNING_SCHEMES.some((scheme) => scheme === signing)) return [];
-  return [{ path: '/signing', message: `The signing scheme is one of ${SIGNING_SCHEMES.join(', ')}.` }];
+function checkOneOf(values: readonly string[], value: unknown, path: string, name: string): FieldError[] {
+  if (values.some((known) => known === value)) return [];
+  return [{ path, message: `${name} is one of ${values.join(', ')}.` }];
+}
+
+function checkRate(rate: unknown): FieldError[] {
+  const { min, max } = ENDPOINT_LIMITS.ratePerSecond;
+  const perSecond = (rate as { perSecond?: unknown }).perSecond;
+  if (typeof perSecond === 'number' && perSecond >= min && perSecond <= max) return [];
+  const message = `The rate must be a number of requests a second from ${min} to ${max}; null is no limit.`;
+  return [{ path: '/rate/perSecond', message }];
+}
+
+function batchOf(batch: EndpointInput['batch'] & (object | null), errors: FieldError[]): EndpointConfig['batch'] {
+  if (batch === null) return ENDPOINT_DEFAULTS.batch;
+  const { maxEvents, maxWaitMs = DEFAULT_BATCH_WAIT_MS } = batch;
+  const { batchEvents, batchWaitMs } = ENDPOINT_LIMITS;
+  if (!isWholeNumber(maxEvents, batchEvents)) {
+    const message = `A batch has a whole number of events from ${batchEvents.min} to ${batchEvents.max}; without \`batch\` each event is sent alone.`;
+    errors.push({ path: '/batch/maxEvents', message });
+  }
+  if (!isWholeNumber(maxWaitMs, batchWaitMs)) {
+    const message = `\`maxWaitMs\` must be a whole number from ${batchWaitMs.min} to ${batchWaitMs.max}.`;
+    errors.push({ path: '/batch/maxWaitMs', message });
+  }
+  return { maxEvents, maxWaitMs };
 }
 
 function checkWholeNumber(name: 'maxConcurrency' | 'timeoutMs' | 'disableAfterSeconds', value: unknown): FieldError[] {
   const { min, max } = ENDPOINT_LIMITS[name];
-  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return [];
+  if (isWholeNumber(value, { min, max })) return [];
   return [{ path: `/${name}`, message: `\`${name}\` must be a whole number from ${min} to ${max}.` }];
+}
+
+function isWholeNumber(value: unknown, { min, max }: { min: number; max: number }): boolean {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
 }
 
 function checkHeaders(headers: unknown): FieldError[] {

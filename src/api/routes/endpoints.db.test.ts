@@ -33,6 +33,10 @@ describe('endpoints API', () => {
       maxConcurrency: 256,
       timeoutMs: 15_000,
       disableAfterSeconds: 432_000,
+      rate: null,
+      order: 'none',
+      onExhausted: 'skip',
+      batch: null,
       state: 'active',
       disabledReason: null,
       pausedAt: null,
@@ -55,10 +59,24 @@ describe('endpoints API', () => {
       maxConcurrency: 3,
       timeoutMs: 1000,
       disableAfterSeconds: 60,
+      rate: { perSecond: 0.25 },
+      order: 'strict',
+      onExhausted: 'block',
+      batch: { maxEvents: 50, maxWaitMs: 100 },
     };
     const { body } = await create({ ...settings, signing: 'v1a', start: 'oldest' });
     expect(body).toMatchObject({ ...settings, signing: 'v1a' });
-    const cleared = { uid: null, description: null, filter: null, headers: null, retry: null, maxConcurrency: null };
+    const cleared = {
+      uid: null,
+      description: null,
+      filter: null,
+      headers: null,
+      retry: null,
+      maxConcurrency: null,
+      rate: null,
+      batch: null,
+      order: null,
+    };
     expect((await patch('full', cleared)).body).toMatchObject({
       uid: null,
       description: '',
@@ -68,7 +86,13 @@ describe('endpoints API', () => {
       maxConcurrency: 256,
       timeoutMs: 1000,
       signing: 'v1a',
+      rate: null,
+      batch: null,
+      order: 'none',
+      onExhausted: 'block',
     });
+    expect((await patch('full', { batch: { maxEvents: 2 } })).status).toBe(404);
+    expect((await patch(body.id, { batch: { maxEvents: 2 } })).body.batch).toEqual({ maxEvents: 2, maxWaitMs: 1000 });
   });
 
   test.each<[string, object, string]>([
@@ -97,6 +121,14 @@ describe('endpoints API', () => {
     ['a timeout too long', { timeoutMs: 60_001 }, '/timeoutMs'],
     ['a fraction', { timeoutMs: 1000.5 }, '/timeoutMs'],
     ['an early disabling', { disableAfterSeconds: 59 }, '/disableAfterSeconds'],
+    ['no requests at all', { rate: { perSecond: 0 } }, '/rate/perSecond'],
+    ['a rate without a number', { rate: {} }, '/rate/perSecond'],
+    ['a rate with something more', { rate: { perSecond: 1, burst: 5 } }, '/rate/burst'],
+    ['an unknown order', { order: 'fifo' }, '/order'],
+    ['an unknown way on', { onExhausted: 'stop' }, '/onExhausted'],
+    ['a batch of one', { batch: { maxEvents: 1 } }, '/batch/maxEvents'],
+    ['a batch of half an event', { batch: { maxEvents: 2.5 } }, '/batch/maxEvents'],
+    ['a batch that waits too long', { batch: { maxEvents: 2, maxWaitMs: 60_001 } }, '/batch/maxWaitMs'],
     ['a late disabling', { disableAfterSeconds: 2_592_001 }, '/disableAfterSeconds'],
     ['another signing', { signing: 'v2' }, '/signing'],
     [
@@ -105,7 +137,7 @@ describe('endpoints API', () => {
       '/secret',
     ],
     ['another start', { start: 'yesterday' }, '/start'],
-    ['a member of a later version', { rate: { perSecond: 1 } }, '/rate'],
+    ['a member of a later version', { transform: 'x' }, '/transform'],
   ])('refuses %s', async (_, members, path) => {
     const { status, body } = await create(members);
     expect([status, body.code]).toEqual([400, 'invalid_request']);
