@@ -1,8 +1,8 @@
 /** docs/reference/config.md from the table of options. */
 export function configReference(options, formatValue) {
   const sections = options.map((option) => {
-    const flag =
-      option.flag === null ? 'none, as a command line is seen by every user of the machine' : code(option.flag);
+    const none = option.kind === 'secret' ? 'none, as a command line is seen by every user of the machine' : 'none';
+    const flag = option.flag === null ? none : code(option.flag);
     const range =
       option.range === undefined
         ? ''

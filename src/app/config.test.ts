@@ -22,6 +22,7 @@ describe('config', () => {
       drainSeconds: 10,
       writerQueueBytes: 33_554_432,
       eventCacheBytes: 8_388_608,
+      failpoints: null,
     });
   });
 
@@ -63,6 +64,7 @@ describe('config', () => {
     [{ TIDINGS_ALLOW_PRIVATE: '10.0.0.0/33' }, /"10\.0\.0\.0\/33" is not an address range/],
     [{ TIDINGS_LOG_LEVEL: 'loud' }, /which is no log level\. Give one of fatal/],
     [{ TIDINGS_EVENT_CACHE_BYTES: '1 byte' }, /Give a size, such as 64MiB, from 1048576/],
+    [{ TIDINGS_FAILPOINTS: 'a.b=kill' }, /^TIDINGS_FAILPOINTS cannot be used\. There is no failpoint a\.b/],
     [{ TIDINGS_HOST: ' ' }, /TIDINGS_HOST is "", which is empty/],
   ])('refuses %j in words', (env, words) => {
     expect(() => load({ env })).toThrow(words);

@@ -1,6 +1,7 @@
 // The options, once: what the command line's help, the start-up print and docs/reference/config.md say comes from this
 // table, and nothing else reads the environment. A value is taken from the flag, else the variable, else the default.
 import { isIP } from 'node:net';
+import { parseFailpoints } from '../core/failpoint.ts';
 import { parseMasterKey } from '../core/secret-box.ts';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -15,6 +16,8 @@ interface Kinds {
   switch: boolean;
   cidrs: string[];
   logLevel: LogLevel;
+  /** As core/failpoint.ts reads it. */
+  failpoints: string;
 }
 
 interface OptionRow {
@@ -145,6 +148,15 @@ export const OPTIONS = [
     range: [1024 * 1024, 16 * 1024 ** 3],
     doc: 'Bytes of recent events kept in memory for lanes and readers. More saves reads of the database where endpoints lag behind, and takes that much memory.',
   },
+  {
+    key: 'failpoints',
+    env: 'TIDINGS_FAILPOINTS',
+    flag: null,
+    kind: 'failpoints',
+    default: null,
+    unit: null,
+    doc: 'For tests only: places in the program where this process is killed, stopped, delayed or made to fail, such as writer.before_commit=kill:3 for the third commit; several are separated by commas.',
+  },
 ] as const satisfies readonly OptionRow[];
 
 type Option = (typeof OPTIONS)[number];
@@ -266,6 +278,9 @@ function parse(option: OptionRow, input: string | boolean | string[], name: stri
       }
       if (option.key === 'masterKey') checkMasterKey(name, text);
       return text;
+    case 'failpoints':
+      checkFailpoints(name, text);
+      return text;
     case 'text':
       return text === '' ? refuse('which is empty', 'Give a value or leave it out') : text;
   }
@@ -274,6 +289,14 @@ function parse(option: OptionRow, input: string | boolean | string[], name: stri
 function checkMasterKey(name: string, text: string): void {
   try {
     parseMasterKey(text);
+  } catch (cause) {
+    throw new ConfigError(`${name} cannot be used. ${(cause as Error).message}`, { cause });
+  }
+}
+
+function checkFailpoints(name: string, text: string): void {
+  try {
+    parseFailpoints(text);
   } catch (cause) {
     throw new ConfigError(`${name} cannot be used. ${(cause as Error).message}`, { cause });
   }

@@ -1,8 +1,10 @@
 // The whole server, put together: one code path for every process (design, "Processes").
 import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { buildServer, closeServer } from '../api/server.ts';
+import { armFailpoints, parseFailpoints } from '../core/failpoint.ts';
 import { IdGenerator } from '../core/id.ts';
 import { SecretBox } from '../core/secret-box.ts';
 import { EventCache } from '../log/event-cache.ts';
@@ -71,6 +73,15 @@ async function start(
 ): Promise<Omit<Tidings, 'stop'>> {
   const log = pino({ level: config.logLevel }, pino.destination(2));
   const onError = (error: unknown): void => log.error({ err: error }, (error as Error).message);
+
+  if (config.failpoints !== null) {
+    log.warn(`failpoints are armed: ${config.failpoints}`);
+    armFailpoints(parseFailpoints(config.failpoints), {
+      kill: () => process.kill(process.pid, 'SIGKILL'),
+      stop: () => process.kill(process.pid, 'SIGSTOP'),
+      pause,
+    });
+  }
 
   const database = await openDatabase(config, onError);
   const { db } = database;
