@@ -19,6 +19,8 @@ describe('config', () => {
       allowPrivate: [],
       logLevel: 'info',
       json: false,
+      processes: 0,
+      roles: ['api', 'push', 'inbound'],
       drainSeconds: 10,
       writerQueueBytes: 33_554_432,
       eventCacheBytes: 8_388_608,
@@ -53,6 +55,10 @@ describe('config', () => {
     ]);
   });
 
+  test('takes roles in any order, each once', () => {
+    expect(load({ flags: { roles: 'push, api push' } }).roles).toEqual(['api', 'push']);
+  });
+
   test.each([
     [{ TIDINGS_PORT: '65536' }, 'TIDINGS_PORT is "65536", which cannot be used. Give a whole number from 0 to 65535.'],
     [{ TIDINGS_PORT: '80.5' }, /^TIDINGS_PORT is "80\.5"/],
@@ -62,6 +68,11 @@ describe('config', () => {
     ],
     [{ TIDINGS_ALLOW_PRIVATE: '10.0.0.0/8,10.0.0.1' }, /"10\.0\.0\.1" is not an address range/],
     [{ TIDINGS_ALLOW_PRIVATE: '10.0.0.0/33' }, /"10\.0\.0\.0\/33" is not an address range/],
+    [
+      { TIDINGS_ROLES: 'api,pull' },
+      'TIDINGS_ROLES is "api,pull", and "pull" is not a role. Give some of api, push, inbound, separated by commas.',
+    ],
+    [{ TIDINGS_ROLES: ',' }, /^TIDINGS_ROLES is ",", which names no role/],
     [{ TIDINGS_LOG_LEVEL: 'loud' }, /which is no log level\. Give one of fatal/],
     [{ TIDINGS_EVENT_CACHE_BYTES: '1 byte' }, /Give a size, such as 64MiB, from 1048576/],
     [{ TIDINGS_FAILPOINTS: 'a.b=kill' }, /^TIDINGS_FAILPOINTS cannot be used\. There is no failpoint a\.b/],
@@ -100,6 +111,7 @@ describe('config', () => {
     expect(formatValue(optionOf('eventCacheBytes'), 1000)).toBe('1000 bytes');
     expect(formatValue(optionOf('allowPrivate'), [])).toBe('none');
     expect(formatValue(optionOf('allowHttp'), true)).toBe('on');
+    expect(formatValue(optionOf('roles'), ['api', 'push'])).toBe('api,push');
   });
 
   test('names each key, variable and flag once', () => {

@@ -2,6 +2,7 @@
 // table, and nothing else reads the environment. A value is taken from the flag, else the variable, else the default.
 import { isIP } from 'node:net';
 import { parseFailpoints } from '../core/failpoint.ts';
+import { isRole, ROLES, type Role } from '../core/role.ts';
 import { parseMasterKey } from '../core/secret-box.ts';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -15,6 +16,7 @@ interface Kinds {
   bytes: number;
   switch: boolean;
   cidrs: string[];
+  roles: readonly Role[];
   logLevel: LogLevel;
   /** As core/failpoint.ts reads it. */
   failpoints: string;
@@ -117,6 +119,25 @@ export const OPTIONS = [
     default: false,
     unit: null,
     doc: 'Print for programs: one line of JSON on standard output in place of text.',
+  },
+  {
+    key: 'processes',
+    env: 'TIDINGS_PROCESSES',
+    flag: '--processes <number>',
+    kind: 'integer',
+    default: 0,
+    unit: null,
+    range: [0, 256],
+    doc: 'Server processes on this machine, which share the port and the work. 0 leaves it to the command: `tidings dev` runs one, `tidings serve` one per core. More uses more cores; each takes memory of its own and up to 15 connections to the database.',
+  },
+  {
+    key: 'roles',
+    env: 'TIDINGS_ROLES',
+    flag: '--roles <list>',
+    kind: 'roles',
+    default: ROLES,
+    unit: null,
+    doc: `What the processes do, separated by commas: api answers the HTTP API, push sends to endpoints, inbound takes in events from outside. Between them the processes on a database must have every role that is used. Health and metrics are answered whatever the role.`,
   },
   {
     key: 'drainSeconds',
@@ -268,6 +289,13 @@ function parse(option: OptionRow, input: string | boolean | string[], name: stri
       const bad = ranges.find((range) => !isCidr(range));
       if (bad === undefined) return ranges;
       return refuse(`and "${bad}" is not an address range`, 'Give ranges as 10.0.0.0/8 or fd00::/8');
+    }
+    case 'roles': {
+      const roles = text.split(/[\s,]+/).filter((role) => role !== '');
+      const bad = roles.find((role) => !isRole(role));
+      const doing = `Give some of ${ROLES.join(', ')}, separated by commas`;
+      if (bad !== undefined) return refuse(`and "${bad}" is not a role`, doing);
+      return roles.length === 0 ? refuse('which names no role', doing) : ROLES.filter((role) => roles.includes(role));
     }
     case 'logLevel':
       if ((LOG_LEVELS as readonly string[]).includes(text)) return text as LogLevel;
