@@ -8,7 +8,7 @@ import { TidingsError } from '../core/errors.ts';
 import type { LogEvent, NewEvent } from '../core/event.ts';
 import { hashEvent } from '../core/publish-request.ts';
 import { type AppendedGroup, appendEvents } from '../storage/append.ts';
-import { type Database, type DedicatedConnection, isRetryable, isUnavailable } from '../storage/database.ts';
+import { type Database, type DedicatedConnection, isRefused, isRetryable, isUnavailable } from '../storage/database.ts';
 import { findPlaces } from '../storage/events.ts';
 import { type Claim, claimKeys, findKeys, releaseKeys } from '../storage/idempotency-keys.ts';
 
@@ -34,6 +34,8 @@ export interface WriterOptions {
   /** Beyond these a publisher is told 503 + Retry-After. */
   maxQueueBytes: number;
   maxQueueBytesPerApp: number;
+  /** Of each statement: a publisher waits no longer for a database that does not answer. */
+  statementTimeoutMs: number;
 }
 
 export const WRITER_DEFAULTS: WriterOptions = {
@@ -42,6 +44,7 @@ export const WRITER_DEFAULTS: WriterOptions = {
   maxBatchBytes: 4 * 1024 * 1024,
   maxQueueBytes: 64 * 1024 * 1024,
   maxQueueBytesPerApp: 32 * 1024 * 1024,
+  statementTimeoutMs: 10_000,
 };
 
 /** One append on its way: what is still to be written, and where its answer goes. */
@@ -182,7 +185,7 @@ class WriterLine {
   constructor(parts: WriterParts, options: WriterOptions) {
     this.#parts = parts;
     this.#options = options;
-    this.#connection = parts.db.dedicated();
+    this.#connection = parts.db.dedicated({ statementTimeoutMs: options.statementTimeoutMs });
   }
 
   enqueue(pending: Pending): void {
@@ -255,18 +258,18 @@ class WriterLine {
         return await this.#attempt(batch, progress);
       } catch (error) {
         const code = (error as { code?: string }).code;
-        const answered = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !isUnavailable(error);
-        if (!answered) {
+        if (!isRefused(error) || isUnavailable(error)) {
           await this.#connection.reset();
-          const failure = progress.committing
-            ? new TidingsError(
-                'unclear',
-                'The database connection broke during the commit, so it is not known whether the events were stored. Publish again with the same id or Idempotency-Key.',
-                { cause: error },
-              )
-            : new TidingsError('unavailable', 'The database cannot be reached. Nothing was stored. Try again.', {
-                cause: error,
-              });
+          const failure =
+            progress.committing && !isRefused(error)
+              ? new TidingsError(
+                  'unclear',
+                  'The database connection broke during the commit, so it is not known whether the events were stored. Publish again with the same id or Idempotency-Key.',
+                  { cause: error },
+                )
+              : new TidingsError('unavailable', 'The database cannot be reached. Nothing was stored. Try again.', {
+                  cause: error,
+                });
           for (const pending of batch) pending.reject(failure);
           return;
         }

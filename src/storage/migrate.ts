@@ -62,7 +62,7 @@ export function pendingMigrations(db: Database, folder: string = FOLDER): Promis
 
 // The advisory lock belongs to the connection, and a script of several statements must not be prepared.
 async function onOneConnection<T>(db: Database, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const connection = db.dedicated();
+  const connection = db.dedicated({ statementTimeoutMs: null });
   try {
     return await work(await connection.client());
   } finally {

@@ -51,7 +51,7 @@ export function partitionName(table: PartitionedTable, day: string): string {
 export async function ensurePartitions(db: Database, { daysAhead }: { daysAhead: number }): Promise<string[]> {
   const today = await dayOf(db);
   // Statements that differ by the day must not be prepared on the pool's connections.
-  const connection = db.dedicated();
+  const connection = db.dedicated({ statementTimeoutMs: null });
   const made: string[] = [];
   try {
     for (const table of PARTITIONED_TABLES) {
