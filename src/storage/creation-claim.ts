@@ -11,7 +11,9 @@ export interface CreationKey {
 
 interface CreationClaim {
   appId: string;
-  kind: 'app' | 'endpoint';
+  kind: 'app' | 'endpoint' | 'replay';
+  /** The thing within which the key counts, when that is not the app: its id. */
+  within?: string;
   /** The id the thing will have if it is created now. */
   id: string;
   idempotency: CreationKey | null;
@@ -23,7 +25,8 @@ interface CreationClaim {
  */
 export async function claimCreation(tx: Queryable, claim: CreationClaim): Promise<string | null> {
   if (claim.idempotency === null) return null;
-  const key = `c:${claim.kind}:${claim.idempotency.key}`;
+  const scope = claim.within === undefined ? claim.kind : `${claim.kind}:${claim.within}`;
+  const key = `c:${scope}:${claim.idempotency.key}`;
   const { bodyHash } = claim.idempotency;
   const [won] = await claimKeys(tx, [{ appId: claim.appId, key, bodyHash, resultIds: [claim.id] }]);
   if (won) return null;

@@ -5,9 +5,12 @@ ALTER TABLE processes
   ADD COLUMN roles text[] NOT NULL DEFAULT '{api,push,inbound}',
   ADD COLUMN deliveries_per_second real NOT NULL DEFAULT 0;
 
--- A replay's cursor is kept like a lane's. `types` null = all; counters are of events, not of attempts.
+-- A replay's cursor is kept like a lane's: events after from_position up to to_position. `types` null = all; `reason` not null = of the
+-- dead, those that died of it. Counters are of events, not of attempts.
 ALTER TABLE replays
   ADD COLUMN from_day date NOT NULL DEFAULT '2000-01-01',
+  ADD COLUMN to_day date NOT NULL DEFAULT '2000-01-01',
+  ADD COLUMN reason text,
   ADD COLUMN settled_day date NOT NULL DEFAULT '2000-01-01',
   ADD COLUMN delivered bigint NOT NULL DEFAULT 0,
   ADD COLUMN dead bigint NOT NULL DEFAULT 0;
