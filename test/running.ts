@@ -53,7 +53,7 @@ export async function running(options: Partial<Config> = {}): Promise<Running> {
   const config = testConfig(database.url, options);
   let server: Tidings | null = null;
   const start = async (): Promise<void> => {
-    server = await startTidings(config, { migrate: false });
+    server = await startTidings(config, { migrate: false, graceMs: 20 });
   };
   await start();
   const { token: key } = await createKey(database.db, {

@@ -24,6 +24,8 @@ export interface ServerOptions {
   registry: { contentType: string; metrics(): Promise<string> };
   /** The product's. */
   version: string;
+  /** Whether the API is served (default), or only what every process answers: /healthz, /readyz and /metrics. */
+  api?: boolean;
   /** Whether an endpoint may have this URL. @throws TidingsError `invalid_url`, `address_forbidden` */
   checkUrl: (url: string) => void;
   /** Told of every error that a client is only told `internal` of. */

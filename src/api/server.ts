@@ -7,7 +7,7 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import { TidingsError } from '../core/errors.ts';
 import { AppDirectory } from './app-directory.ts';
 import { Authenticator } from './authentication.ts';
-import type { ApiContext, ServerOptions } from './context.ts';
+import type { ApiContext, ApiServer, ServerOptions } from './context.ts';
 import { MAX_BODY_BYTES, parseJsonBodies } from './json-body.ts';
 import { openApiOptions } from './openapi.ts';
 import { errorHandler, PROBLEM_TYPE, pathOf, renderProblem, sendProblem } from './problem.ts';
@@ -33,11 +33,24 @@ const KEEP_ALIVE_MS = 75_000;
 // The longest path parameters are event types and uids, percent-encoded.
 const MAX_PARAM_CHARS = 512;
 
+const API_ROUTES = [
+  appRoutes,
+  keyRoutes,
+  eventTypeRoutes,
+  eventRoutes,
+  endpointRoutes,
+  endpointLifecycleRoutes,
+  endpointSecretRoutes,
+  endpointStatusRoutes,
+  attemptRoutes,
+];
+
 /** Builds the server with all routes, ready for `listen` or `inject`. */
 export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
-  const { db, onError, version, now = Date.now, randomBytes = systemRandomBytes } = options;
+  const { db, onError, api = true, now = Date.now, randomBytes = systemRandomBytes } = options;
   const context: ApiContext = {
     ...options,
+    api,
     now,
     randomBytes,
     authenticator: new Authenticator({ db, now }),
@@ -69,10 +82,8 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   app.setNotFoundHandler((request, reply) => {
     const allowed = routes.methodsOf(pathOf(request.url));
     if (allowed.length === 0) {
-      sendProblem(
-        reply,
-        new TidingsError('not_found', `There is nothing at ${pathOf(request.url)}. /docs lists all calls.`),
-      );
+      const where = api ? '/docs lists all calls.' : 'This process answers no API calls: it runs without the role api.';
+      sendProblem(reply, new TidingsError('not_found', `There is nothing at ${pathOf(request.url)}. ${where}`));
       return;
     }
     reply.header('allow', allowed.join(', '));
@@ -81,51 +92,30 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
       new TidingsError('method_not_allowed', `${request.method} is not possible here; ${allowed.join(', ')} is.`),
     );
   });
-  await app.register(swagger, openApiOptions(version));
-  await app.register(swaggerUi, {
+  const server = app.withTypeProvider<ZodTypeProvider>();
+  server.setValidatorCompiler(compileValidator);
+  server.setSerializerCompiler(serializerCompiler);
+  if (api) await addApi(server, context);
+  serviceRoutes(server, context);
+  await app.ready();
+  return app;
+}
+
+/** The API with its description and reference. */
+async function addApi(server: ApiServer, context: ApiContext): Promise<void> {
+  await server.register(swagger, openApiOptions(context.version));
+  await server.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: true,
     transformStaticCSP: localOnly,
     uiConfig: { deepLinking: true },
   });
-  const server = app.withTypeProvider<ZodTypeProvider>();
-  server.setValidatorCompiler(compileValidator);
-  server.setSerializerCompiler(serializerCompiler);
-  parseJsonBodies(app);
+  parseJsonBodies(server);
   await server.register(async (scope) => publishRoutes(scope.withTypeProvider<ZodTypeProvider>(), context));
-  for (const add of [
-    appRoutes,
-    keyRoutes,
-    eventTypeRoutes,
-    eventRoutes,
-    endpointRoutes,
-    endpointLifecycleRoutes,
-    endpointSecretRoutes,
-    endpointStatusRoutes,
-    attemptRoutes,
-    serviceRoutes,
-  ]) {
-    add(server, context);
-  }
-  await app.ready();
-  return app;
-}
-
-const CLOSE_IDLE_EVERY_MS = 20;
-
-/**
- * Takes no more connections and lets open requests end, for `drainMs` at most. fastify closes the connections that are idle as it begins;
- * one whose request ends later would be kept alive, and the close would wait until the client or the keep-alive timeout ends it.
- */
-export async function closeServer(app: FastifyInstance, drainMs: number): Promise<void> {
-  const idle = setInterval(() => app.server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
-  const late = setTimeout(() => app.server.closeAllConnections(), drainMs);
-  try {
-    await app.close();
-  } finally {
-    clearInterval(idle);
-    clearTimeout(late);
-  }
+  for (const add of API_ROUTES) add(server, context);
+  server.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
+    reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(server.swagger())),
+  );
 }
 
 // fastify shows a missing body to the schema as null: to a schema it is nothing.

@@ -21,6 +21,7 @@ import { loadSecrets } from '../storage/endpoint-secrets.ts';
 import { findEvent } from '../storage/events.ts';
 import type { AttemptRow } from '../storage/flush.ts';
 import { type Head, readHead } from '../storage/heads.ts';
+import type { Readiness } from './readiness.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -35,6 +36,7 @@ export interface LocalEngineParts {
   dispatcher: Dispatcher;
   ownership: Ownership;
   sender: Sender;
+  readiness: Readiness;
   version: string;
 }
 
@@ -121,15 +123,8 @@ export class LocalEngine implements Engine {
     return toAttempt(appId, endpoint.id, attempt);
   }
 
-  async ready(): Promise<{ ok: boolean; checks: Record<string, string> }> {
-    const checks: Record<string, string> = {};
-    try {
-      await this.#parts.db.ping();
-      checks.database = 'ok';
-    } catch {
-      checks.database = 'cannot be reached';
-    }
-    return { ok: Object.values(checks).every((check) => check === 'ok'), checks };
+  ready(): ReturnType<Engine['ready']> {
+    return this.#parts.readiness.check();
   }
 }
 

@@ -24,6 +24,7 @@ export function measure(registry: Registry, parts: Measured): void {
       },
     });
   };
+  gauge('tidings_process_pid', 'Id of the process that answers, of several that share a port.', () => process.pid);
   gauge('tidings_writer_queued_bytes', 'Bytes of events that wait for their commit.', () => parts.writer.queuedBytes);
   gauge('tidings_open_attempts', 'Attempts sent and not yet committed.', () => parts.dispatcher.open);
   gauge('tidings_flush_waiting', 'Outcomes that wait for a flush.', () => parts.dispatcher.flusher.waiting);

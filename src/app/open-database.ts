@@ -1,7 +1,10 @@
 // The database of a configuration: the one at DATABASE_URL, else the embedded server's, started for as long as it is used.
+import { setTimeout as pause } from 'node:timers/promises';
 import { Database } from '../storage/database.ts';
 import { EmbeddedPostgres } from '../storage/embedded-postgres.ts';
 import type { Config } from './config.ts';
+
+const CLOSE_LIMIT_MS = 2000;
 
 export interface OpenDatabase {
   db: Database;
@@ -18,7 +21,7 @@ export async function openDatabase(
   if (config.databaseUrl !== null) {
     const url = config.databaseUrl;
     const db = new Database({ connection: { connectionString: url }, onError });
-    return { db, url, close: () => db.close() };
+    return { db, url, close: () => closeSoon(db) };
   }
   const embedded = new EmbeddedPostgres({ dataFolder: config.dataFolder });
   await embedded.start();
@@ -28,10 +31,17 @@ export async function openDatabase(
     db,
     url: urlOf(connection),
     close: async () => {
-      await db.close();
+      await closeSoon(db);
       await embedded.stop();
     },
   };
+}
+
+/** Connections to a server that no longer answers are not waited for. */
+async function closeSoon(db: Database): Promise<void> {
+  const limit = new AbortController();
+  const late = pause(CLOSE_LIMIT_MS, undefined, { signal: limit.signal }).catch(() => {});
+  await Promise.race([db.close(), late]).finally(() => limit.abort());
 }
 
 function urlOf({ user, password, host, port, database }: EmbeddedPostgres['connection']): string {

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { buildServer, closeServer } from '../api/server.ts';
+import { drainServer } from '../api/drain.ts';
+import { buildServer } from '../api/server.ts';
 import { armFailpoints, parseFailpoints } from '../core/failpoint.ts';
 import { IdGenerator } from '../core/id.ts';
 import { SecretBox } from '../core/secret-box.ts';
@@ -27,6 +28,8 @@ import { Maintenance } from './maintenance.ts';
 import { loadMasterKey } from './master-key.ts';
 import { measure } from './metrics.ts';
 import { openDatabase } from './open-database.ts';
+import { PartList } from './part-list.ts';
+import { Readiness } from './readiness.ts';
 import { VERSION } from './version.ts';
 
 export interface Tidings {
@@ -37,40 +40,30 @@ export interface Tidings {
   stop(): Promise<void>;
 }
 
-/** A part of the server; started in order, stopped in reverse. */
-interface Part {
-  start?(): Promise<void>;
-  stop(): Promise<void>;
+export interface TidingsOptions {
+  /** Whether pending migrations are run, or refused in words. */
+  migrate: boolean;
+  /** How long a stopping server still serves clients that have not heard of it. */
+  graceMs?: number;
 }
 
-/**
- * Starts the server. With `migrate` pending migrations are run, without it they are refused in words.
- * Whatever was started is stopped again when a later part fails.
- */
-export async function startTidings(config: Config, { migrate: mayMigrate }: { migrate: boolean }): Promise<Tidings> {
-  const started: Part[] = [];
-  const stop = async (): Promise<void> => {
-    const failures: unknown[] = [];
-    for (const part of started.splice(0).reverse()) await part.stop().catch((error) => failures.push(error));
-    if (failures.length > 0) throw failures[0];
-  };
+const GRACE_MS = 500;
+/** Beyond the drain: to write down what came of the attempts, and to close what is open. */
+const STOP_MARGIN_MS = 4000;
+
+/** Starts the server. Whatever was started is stopped again when a later part fails. */
+export async function startTidings(config: Config, options: TidingsOptions): Promise<Tidings> {
+  const parts = new PartList();
+  const stop = (): Promise<void> => parts.stop(config.drainSeconds * 1000 + STOP_MARGIN_MS);
   try {
-    const { url, databaseUrl, db } = await start(config, mayMigrate, async (part) => {
-      started.push(part);
-      await part.start?.();
-    });
-    return { url, databaseUrl, db, stop };
+    return { ...(await start(config, options, parts)), stop };
   } catch (error) {
     await stop().catch(() => {});
     throw error;
   }
 }
 
-async function start(
-  config: Config,
-  mayMigrate: boolean,
-  use: (part: Part) => Promise<void>,
-): Promise<Omit<Tidings, 'stop'>> {
+async function start(config: Config, options: TidingsOptions, parts: PartList): Promise<Omit<Tidings, 'stop'>> {
   const log = pino({ level: config.logLevel }, pino.destination(2));
   const onError = (error: unknown): void => log.error({ err: error }, (error as Error).message);
 
@@ -85,8 +78,8 @@ async function start(
 
   const database = await openDatabase(config, onError);
   const { db } = database;
-  await use({ stop: () => database.close() });
-  if (mayMigrate) {
+  await parts.use({ stop: () => database.close() });
+  if (options.migrate) {
     for (const name of await migrate(db)) log.info(`migrated: ${name}`);
   } else {
     const pending = await pendingMigrations(db);
@@ -100,6 +93,7 @@ async function start(
   const instance = await loadInstance(db, { box, randomBytes });
   await ensureBuiltinApp(db);
 
+  const { roles } = config;
   const rules = { allowHttp: config.allowHttp, allowPrivate: config.allowPrivate };
   const ids = new IdGenerator({ now: Date.now, randomBytes });
   const cache = new EventCache({ db, options: { maxBytes: config.eventCacheBytes } });
@@ -139,6 +133,7 @@ async function start(
     onAppDeleted: (appId) => tail.forget(appId),
     onError,
   });
+  const readiness = new Readiness({ db, ownership, roles });
   const engine = new LocalEngine({
     db,
     box,
@@ -150,28 +145,31 @@ async function start(
     dispatcher,
     ownership,
     sender,
+    readiness,
     version: VERSION,
   });
   const registry = new Registry();
   measure(registry, { writer, dispatcher, cache, ownership });
 
-  await use(new Maintenance({ db, onError }));
-  await use(writer);
-  await use(tail);
-  await use(operations);
-  await use(sender);
-  await use({
-    // Lanes are taken when they can send, and given up when what they sent is written.
-    start: async () => {
-      await dispatcher.start();
-      await ownership.start();
-    },
-    stop: async () => {
-      await dispatcher.stop(config.drainSeconds * 1000);
-      await ownership.stop();
-    },
-  });
-  await use(new HeadsPoll({ db, tail, onError }));
+  await parts.use(new Maintenance({ db, onError }));
+  await parts.use(writer);
+  await parts.use(tail);
+  await parts.use(operations);
+  await parts.use(sender);
+  const drainMs = config.drainSeconds * 1000;
+  // Lanes are taken when they can send, and given up when what they sent is written.
+  const startPushing = async (): Promise<void> => {
+    if (!roles.includes('push')) return;
+    await dispatcher.start();
+    await ownership.start();
+  };
+  let pushingStopped: Promise<void> | null = null;
+  const stopPushing = (): Promise<void> => {
+    pushingStopped ??= dispatcher.stop(drainMs).then(() => ownership.stop());
+    return pushingStopped;
+  };
+  await parts.use({ start: startPushing, stop: stopPushing });
+  await parts.use(new HeadsPoll({ db, tail, onError }));
 
   const server = await buildServer({
     db,
@@ -181,10 +179,19 @@ async function start(
     registry,
     ids,
     version: VERSION,
+    api: roles.includes('api'),
     checkUrl: (url) => void parseTarget(url, rules),
     onError,
   });
-  await use({ stop: () => closeServer(server, config.drainSeconds * 1000) });
+  await parts.use({
+    // Clients and lanes are let go of side by side: another process has the lanes while the last clients are still served.
+    stop: async () => {
+      readiness.stop();
+      const stopping = stopPushing().catch(() => {}); // what failed is told by that part's own stop
+      await drainServer(server, { graceMs: options.graceMs ?? GRACE_MS, drainMs });
+      await stopping;
+    },
+  });
   const url = await server.listen({ port: config.port, host: config.host });
   return { url, databaseUrl: database.url, db };
 }

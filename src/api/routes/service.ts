@@ -1,9 +1,14 @@
-// What answers without a key: for load balancers, Prometheus, and whoever reads the API's description.
+// What answers without a key, in every process: for load balancers and Prometheus.
 import { z } from 'zod';
 import type { ApiContext, ApiServer } from '../context.ts';
 
 const Ready = z
-  .object({ ok: z.boolean(), checks: z.record(z.string(), z.string()).describe('`ok`, or what is wrong.') })
+  .object({
+    ok: z.boolean(),
+    checks: z
+      .record(z.string(), z.string())
+      .describe('By name: `ok`, or what is wrong. `slots` tells how many the process holds, which decides nothing.'),
+  })
   .meta({ id: 'Readiness' });
 
 export function serviceRoutes(server: ApiServer, context: ApiContext): void {
@@ -53,9 +58,5 @@ export function serviceRoutes(server: ApiServer, context: ApiContext): void {
       },
     },
     async (_request, reply) => reply.header('content-type', registry.contentType).send(await registry.metrics()),
-  );
-
-  server.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
-    reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(server.swagger())),
   );
 }
