@@ -15,6 +15,7 @@ export class TableEngine implements Engine {
   readonly appended: Parameters<Engine['append']>[0][] = [];
   readonly sent: Parameters<Engine['sendNow']>[0][] = [];
   readonly changedApps: string[] = [];
+  readonly changedReplays: string[] = [];
   /** What the next append fails with. */
   failure: Error | null = null;
   lane: LaneStatus | null = null;
@@ -72,6 +73,10 @@ export class TableEngine implements Engine {
 
   configChanged(appId: string): void {
     this.changedApps.push(appId);
+  }
+
+  replaysChanged(_appId: string, endpointId: string): void {
+    this.changedReplays.push(endpointId);
   }
 
   laneStatus(): LaneStatus | null {

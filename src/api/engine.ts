@@ -72,6 +72,8 @@ export interface Engine {
   findEvent(appId: string, eventId: string): Promise<LogEvent | null>;
   /** After a committed change of the app's endpoints or of the app: this process reloads at once. */
   configChanged(appId: string): void;
+  /** After a replay of the endpoint was created or cancelled: its owner takes it up, or drops it. */
+  replaysChanged(appId: string, endpointId: string): void;
   /** null: this process does not own the lane. */
   laneStatus(appId: string, endpointId: string): LaneStatus | null;
   /** Makes one attempt now, outside the endpoint's schedule; `event` null = a test event. */

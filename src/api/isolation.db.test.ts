@@ -16,6 +16,7 @@ const operations: Operation[] = Object.entries(document.paths).flatMap(([path, m
 const ofApps = operations.filter(({ path }) => path.includes('{app}'));
 const ofEndpoints = operations.filter(({ path }) => path.includes('{endpoint}'));
 const ofEvents = operations.filter(({ path }) => path.includes('{event}'));
+const ofReplays = operations.filter(({ path }) => path.includes('{replay}'));
 const name = ({ method, path }: Operation): string => `${method} ${path}`;
 
 // A body each call takes: what is refused must be refused for the app, not for the body.
@@ -26,12 +27,15 @@ const BODIES: Record<string, unknown> = {
   'POST /v1/apps/{app}/events/{event}/resend': { endpoint: 'mine' },
   'POST /v1/apps/{app}/endpoints': { url: 'https://example.com/' },
   'PATCH /v1/apps/{app}/endpoints/{endpoint}': { description: 'Mine' },
+  'POST /v1/apps/{app}/endpoints/{endpoint}/replays': { from: 'oldest' },
+  'POST /v1/apps/{app}/endpoints/{endpoint}/replays/plan': { from: 'oldest' },
 };
 
 describe('isolation', () => {
   let app: TestApp;
   let mine: string;
   let theirs: { app: string; endpoint: string; event: string };
+  let theirReplay: string;
   let myKey: string;
   let unknown: { app: string; endpoint: string; event: string };
 
@@ -53,6 +57,8 @@ describe('isolation', () => {
     const theirApp = await app.anApp({ uid: 'theirs' });
     const published = await app.call(`POST /v1/apps/${theirApp}/events`, { body: { type: 'a.b', data: 1 } });
     theirs = { app: theirApp, endpoint: await app.anEndpoint(theirApp, { uid: 'hook' }), event: published.body.id };
+    const replays = `POST /v1/apps/${theirApp}/endpoints/hook/replays`;
+    theirReplay = (await app.call(replays, { body: { from: 'oldest' } })).body.id;
     await app.anEndpoint(mine, { uid: 'mine' });
     myKey = await app.aKey({ appId: mine });
     unknown = { app: app.ids.id('app'), endpoint: app.ids.id('endpoint'), event: app.ids.id('event') };
@@ -111,6 +117,20 @@ describe('isolation', () => {
     },
   );
 
+  test.each(ofReplays.map((operation) => [name(operation), operation] as const))(
+    "%s answers another app's replay like an unknown one",
+    async (_, operation) => {
+      const foreign = { app: mine, endpoint: 'mine', replay: theirReplay };
+      const none = { ...foreign, replay: app.ids.id('replay') };
+      const answer = await call(operation, myKey, foreign);
+      expect(answer.status).toBe(404);
+      expect(without(answer, { replay: foreign.replay })).toEqual(
+        without(await call(operation, myKey, none), { replay: none.replay }),
+      );
+      expect((await call(operation, app.key, { ...foreign, ...theirs })).status).toBe(200);
+    },
+  );
+
   test.each(
     operations.filter(({ path }) => path.startsWith('/v1/')).map((operation) => [name(operation), operation] as const),
   )('%s needs a key', async (_, operation) => {
@@ -147,6 +167,12 @@ describe('isolation', () => {
       body: { url: 'https://example.com/', start: { cursor } },
     });
     expect(created.body.code).toBe('invalid_cursor');
+    for (const call of ['replays', 'replays/plan']) {
+      for (const body of [{ from: cursor }, { from: 'oldest', to: cursor }]) {
+        const answer = await app.call(`POST /v1/apps/${mine}/endpoints/mine/${call}`, { key: myKey, body });
+        expect(answer.body.code).toBe('invalid_cursor');
+      }
+    }
     const page = Buffer.from(JSON.stringify(theirs.endpoint)).toString('base64url');
     const { data } = (await app.call(`GET /v1/apps/${mine}/endpoints?page=${page}`, { key: myKey })).body;
     expect(data.every(({ uid }: { uid: string }) => uid === 'mine')).toBe(true);
@@ -157,7 +183,9 @@ describe('isolation', () => {
     for (const operation of operations.filter(({ path }) => path.startsWith('/v1/'))) {
       const isPublish = /events(\/batch)?$/.test(operation.path) && operation.method === 'POST';
       const isManage =
-        operation.method !== 'GET' || operation.path.endsWith('/secret') || operation.path === '/v1/keys';
+        (operation.method !== 'GET' && !operation.path.endsWith('/plan')) ||
+        operation.path.endsWith('/secret') ||
+        operation.path === '/v1/keys';
       const needed = isPublish ? 'publish' : isManage ? 'manage' : READ;
       const others = (['read', 'publish', 'manage'] as const).filter((permission) => permission !== needed);
       const answer = await call(operation, await app.aKey({ appId: null, permissions: others }), theirs);

@@ -63,6 +63,7 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'Events', description: 'Publishing to the log and reading it.' },
         { name: 'Endpoints', description: 'Where events are sent.' },
         { name: 'Attempts', description: 'What was sent, and what came of it.' },
+        { name: 'Replays', description: 'Sending again what was published before.' },
         { name: 'Service', description: 'The process itself; without a key.' },
       ],
     },

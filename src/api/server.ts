@@ -22,6 +22,7 @@ import { eventTypeRoutes } from './routes/event-types.ts';
 import { eventRoutes } from './routes/events.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { publishRoutes } from './routes/publish.ts';
+import { replayRoutes } from './routes/replays.ts';
 import { serviceRoutes } from './routes/service.ts';
 
 export type { ServerOptions } from './context.ts';
@@ -43,6 +44,7 @@ const API_ROUTES = [
   endpointSecretRoutes,
   endpointStatusRoutes,
   attemptRoutes,
+  replayRoutes,
 ];
 
 /** Builds the server with all routes, ready for `listen` or `inject`. */

@@ -73,6 +73,10 @@ export class LocalEngine implements Engine {
     this.#parts.dispatcher.configChanged(appId);
   }
 
+  replaysChanged(appId: string): void {
+    this.#parts.dispatcher.configChanged(appId);
+  }
+
   laneStatus(appId: string, endpointId: string): LaneStatus | null {
     const lane = this.#parts.dispatcher.lane(appId, endpointId);
     return lane ? this.#statusOf(lane) : null;

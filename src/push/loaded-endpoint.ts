@@ -2,7 +2,8 @@
 import type { Endpoint, EndpointConfig, EndpointVersion } from '../core/endpoint.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
-import { type CompiledFilter, compileFilter } from '../core/filter.ts';
+import { compileFilter } from '../core/filter.ts';
+import { compileVersions, versionAt } from '../core/filter-versions.ts';
 import { parseSecret, type SigningKey } from '../core/signature.ts';
 import { type AddressRules, parseTarget, type Target } from './address-guard.ts';
 
@@ -28,10 +29,8 @@ export function loadEndpoint(
   secrets: readonly { secret: string; expiresAt: Date | null }[],
   rules: AddressRules,
 ): LoadedEndpoint {
-  const versions = endpoint.versions
-    .toSorted((a, b) => a.configVersion - b.configVersion)
-    .map((version) => ({ configVersion: version.configVersion, filter: compileFilter(version.filter) }));
-  const newest = versions[versions.length - 1] ?? { configVersion: 0, filter: compileFilter(endpoint.config.filter) };
+  const versions = compileVersions(endpoint.versions);
+  const newest = versions[versions.length - 1] ?? { configVersion: 0, compiled: compileFilter(endpoint.config.filter) };
   return {
     id: endpoint.id,
     config: endpoint.config,
@@ -42,19 +41,11 @@ export function loadEndpoint(
     target: targetOf(endpoint.config.url, rules),
     keys: keysOf(secrets),
     matches(event) {
-      if (event.configVersion >= newest.configVersion) return newest.filter.matches(event);
-      return filterAt(versions, event.configVersion).matches(event);
+      if (event.configVersion >= newest.configVersion) return newest.compiled.matches(event);
+      return versionAt(versions, event.configVersion).compiled.matches(event);
     },
-    exactTypes: newest.filter.exactTypes,
+    exactTypes: newest.compiled.exactTypes,
   };
-}
-
-/** The newest version that was valid already, or the first: an endpoint that starts in the past has no older one. */
-function filterAt(
-  versions: { configVersion: number; filter: CompiledFilter }[],
-  configVersion: number,
-): CompiledFilter {
-  return (versions.findLast((version) => version.configVersion <= configVersion) ?? versions[0]).filter;
 }
 
 function targetOf(url: string, rules: AddressRules): Target | TidingsError {
