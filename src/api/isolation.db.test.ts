@@ -27,6 +27,7 @@ const BODIES: Record<string, unknown> = {
   'POST /v1/apps/{app}/events/{event}/resend': { endpoint: 'mine' },
   'POST /v1/apps/{app}/endpoints': { url: 'https://example.com/' },
   'PATCH /v1/apps/{app}/endpoints/{endpoint}': { description: 'Mine' },
+  'POST /v1/apps/{app}/dead/resend': {},
   'POST /v1/apps/{app}/endpoints/{endpoint}/replays': { from: 'oldest' },
   'POST /v1/apps/{app}/endpoints/{endpoint}/replays/plan': { from: 'oldest' },
 };
@@ -176,6 +177,17 @@ describe('isolation', () => {
     const page = Buffer.from(JSON.stringify(theirs.endpoint)).toString('base64url');
     const { data } = (await app.call(`GET /v1/apps/${mine}/endpoints?page=${page}`, { key: myKey })).body;
     expect(data.every(({ uid }: { uid: string }) => uid === 'mine')).toBe(true);
+  });
+
+  test("does not resend the dead of another app's endpoint, nor list them", async () => {
+    const answers = [];
+    for (const endpoint of [theirs.endpoint, unknown.endpoint]) {
+      const resent = await app.call(`POST /v1/apps/${mine}/dead/resend`, { key: myKey, body: { endpoint } });
+      const listed = await app.call(`GET /v1/apps/${mine}/dead?endpoint=${endpoint}`, { key: myKey });
+      expect([resent.status, listed.status]).toEqual([404, 404]);
+      answers.push([without(resent, { endpoint }), without(listed, { endpoint })]);
+    }
+    expect(answers[0]).toEqual(answers[1]);
   });
 
   test('needs each permission by itself', async () => {

@@ -72,6 +72,7 @@ describe('openapi document', () => {
         'DELETE /v1/apps/{app}/endpoints/{endpoint}/replays/{replay}',
         'GET /v1/apps/{app}/attempts',
         'GET /v1/apps/{app}/dead',
+        'POST /v1/apps/{app}/dead/resend',
         'POST /v1/keys',
         'GET /v1/keys',
         'DELETE /v1/keys/{key}',

@@ -14,6 +14,7 @@ import { errorHandler, PROBLEM_TYPE, pathOf, renderProblem, sendProblem } from '
 import { RouteTable } from './route-table.ts';
 import { appRoutes } from './routes/apps.ts';
 import { attemptRoutes } from './routes/attempts.ts';
+import { deadRoutes } from './routes/dead.ts';
 import { endpointLifecycleRoutes } from './routes/endpoint-lifecycle.ts';
 import { endpointSecretRoutes } from './routes/endpoint-secret.ts';
 import { endpointStatusRoutes } from './routes/endpoint-status.ts';
@@ -45,6 +46,7 @@ const API_ROUTES = [
   endpointStatusRoutes,
   attemptRoutes,
   replayRoutes,
+  deadRoutes,
 ];
 
 /** Builds the server with all routes, ready for `listen` or `inject`. */

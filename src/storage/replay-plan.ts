@@ -11,8 +11,8 @@ import type { Replay } from './replays.ts';
 /** Positions of one count, and how many are counted at most. */
 const PLAN_CHUNK = 10_000;
 const MAX_CHUNKS = 10;
-/** Failed or dead events that are looked at, at most; and how many of them are counted. */
-const MAX_FAILED = 20_000;
+/** Failed or dead events that are looked at unless told; and how many of them are counted. */
+export const MAX_PLANNED_FAILED = 20_000;
 const FAILED_CHUNK = 5000;
 const MAX_COUNTED = 1_000_000;
 
@@ -27,7 +27,11 @@ export interface ReplayPlan {
   newestMs: number | null;
 }
 
-export type PlannedReplay = Pick<Replay, 'appId' | 'endpointId' | 'from' | 'to' | 'only' | 'types' | 'reason'>;
+export interface PlannedReplay
+  extends Pick<Replay, 'appId' | 'endpointId' | 'from' | 'to' | 'only' | 'types' | 'reason'> {
+  /** Failed or dead events that are looked at, at most. */
+  maxFailed?: number;
+}
 
 /** A count of events that a filter cannot tell apart. */
 interface CountRow {
@@ -125,20 +129,21 @@ async function planFailed(
   replay: PlannedReplay & { only: 'failed' | 'dead' },
   matches: (row: CountRow) => boolean,
 ): Promise<ReplayPlan> {
-  const { appId, endpointId, only, reason } = replay;
+  const { appId, endpointId, only, reason, maxFailed = MAX_PLANNED_FAILED } = replay;
   const appUuid = uuidFromId('app', appId);
   const count = new PlanCount();
   let looked = 0;
   let after = replay.from.position;
-  while (looked < MAX_FAILED) {
-    const range = { appId, endpointId, only, reason, after, to: replay.to.position, limit: FAILED_CHUNK };
+  while (looked < maxFailed) {
+    const limit = Math.min(FAILED_CHUNK, maxFailed - looked);
+    const range = { appId, endpointId, only, reason, after, to: replay.to.position, limit };
     const places = await positionsToReplay(db, range);
     if (places.length > 0) {
       const values = [appUuid, places.map(({ position }) => position), places.map(({ day }) => day)];
       for (const row of await db.query<CountRow>(COUNT_PLACES, values)) if (matches(row)) count.add(row);
     }
     looked += places.length;
-    if (places.length < FAILED_CHUNK) return count.plan(1);
+    if (places.length < limit) return count.plan(1);
     after = places[places.length - 1].position;
   }
   const [{ total }] = await db.query<{ total: number }>(only === 'dead' ? COUNT_ALL_DEAD : COUNT_ALL_FAILED, [

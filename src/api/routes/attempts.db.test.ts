@@ -36,15 +36,6 @@ describe('attempts API', () => {
         ],
       );
     }
-    await app.db.query(
-      {
-        name: 'test_dead',
-        text: `INSERT INTO dead (app_id, endpoint_id, cursor_id, position, day, event_id, attempts, reason, died_at)
-          SELECT $1, $2, '00000000-0000-0000-0000-000000000000', p, current_date, 'evt_' || p, 10, 'redirect', now()
-          FROM generate_series(1, 3) AS p`,
-      },
-      place,
-    );
   });
   afterAll(() => app.close());
 
@@ -73,19 +64,6 @@ describe('attempts API', () => {
     expect(await outcomes('attempts?outcome=delivered&')).toEqual(['2 delivered', '1 delivered']);
     const { body } = await app.call(`GET /v1/apps/${appId}/attempts?outcome=failed`);
     expect(body.errors[0].path).toBe('/outcome');
-  });
-
-  test('lists the dead', async () => {
-    expect((await all('dead?')).map(({ position }) => position)).toEqual([3, 2, 1]);
-    expect((await app.call(`GET /v1/apps/${appId}/dead`)).body.data[0]).toEqual({
-      endpoint,
-      event: 'evt_3',
-      position: 3,
-      replay: null,
-      attempts: 10,
-      reason: 'redirect',
-      diedAt: expect.any(String),
-    });
   });
 
   test.each(['endpoints/hook/attempts', 'attempts', 'dead', 'endpoints'])(

@@ -1,39 +1,18 @@
 import { z } from 'zod';
 import { OUTCOMES } from '../../core/outcome.ts';
 import { listAppAttempts, listEndpointAttempts } from '../../storage/attempt-listing.ts';
-import { listDead } from '../../storage/dead-listing.ts';
 import { appAccess } from '../access.ts';
 import { AttemptSchema, renderAttempt } from '../attempt-json.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
 import { knownEndpoint } from '../known-endpoint.ts';
 import { decodePage, encodePage, idKey, PAGE_QUERY, pageOf } from '../page.ts';
 import { PROBLEM_RESPONSES } from '../problem.ts';
-import { Time } from '../text.ts';
 import { APP_PARAMS } from './apps.ts';
 import { ENDPOINT_PARAMS } from './endpoints.ts';
 
 const AttemptQuery = z.strictObject({ ...PAGE_QUERY, outcome: z.enum(OUTCOMES).optional() });
 
 const AppAttemptKey = z.tuple([z.int().min(0), idKey('attempt')]);
-
-const DeadSchema = z
-  .object({
-    endpoint: z.string().describe("The endpoint's id."),
-    event: z.string().describe("The event's id."),
-    position: z.int(),
-    replay: z.string().nullable().describe("The replay that gave it up; null for the endpoint's own cursor."),
-    attempts: z.int(),
-    reason: z.string().describe('That of the last attempt.'),
-    diedAt: Time,
-  })
-  .meta({ id: 'DeadEvent', description: 'An event that an endpoint will not be sent again of itself.' });
-
-const DeadKey = z.object({
-  diedAtUs: z.int().min(0).max(4e15),
-  endpointUuid: z.guid(),
-  cursorUuid: z.guid(),
-  position: z.int(),
-});
 
 export function attemptRoutes(server: ApiServer, context: ApiContext): void {
   const { db } = context;
@@ -86,36 +65,6 @@ export function attemptRoutes(server: ApiServer, context: ApiContext): void {
       const { attempts, next } = await listAppAttempts(db, request.appId, { limit, before, outcome });
       const nextPage = next === null ? null : encodePage([next.position, next.attemptId]);
       return { data: attempts.map(renderAttempt), nextPage };
-    },
-  );
-
-  server.get(
-    '/v1/apps/:app/dead',
-    {
-      ...appAccess(context, { permission: 'read' }),
-      schema: {
-        tags,
-        operationId: 'listDead',
-        summary: 'List dead events',
-        description: 'Newest first. They can be resent one by one.',
-        params: z.object(APP_PARAMS),
-        querystring: z.strictObject(PAGE_QUERY),
-        response: { 200: pageOf(DeadSchema), ...PROBLEM_RESPONSES },
-      },
-    },
-    async (request) => {
-      const { limit, page } = request.query;
-      const { dead, next } = await listDead(db, request.appId, { limit, before: decodePage(page, DeadKey) });
-      const data = dead.map((one) => ({
-        endpoint: one.endpointId,
-        event: one.eventId,
-        position: one.position,
-        replay: one.replayId,
-        attempts: one.attempts,
-        reason: one.reason,
-        diedAt: one.diedAt.toISOString(),
-      }));
-      return { data, nextPage: next === null ? null : encodePage(next) };
     },
   );
 }
