@@ -116,6 +116,7 @@ async function start(config: Config, options: TidingsOptions, parts: PartList): 
     db,
     newUuid: () => ids.uuid(),
     version: VERSION,
+    roles: config.roles,
     onTaken: (slots) => void dispatcher.takeSlots(slots),
     onLost: () => dispatcher.loseAll(),
     onError,

@@ -18,6 +18,8 @@ export const FAILPOINTS = {
   'ownership.after_renewal': 'waits',
   'ownership.before_take': 'waits',
   'ownership.after_take': 'waits',
+  'ownership.before_hand_over': 'waits',
+  'ownership.after_hand_over': 'waits',
 } as const;
 export type Failpoint = keyof typeof FAILPOINTS;
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../test/database.ts';
 import { testIds } from '../../test/event-log.ts';
 import { until } from '../../test/until.ts';
-import { Database, type DedicatedConnection, type Query } from '../storage/database.ts';
+import { Database, type DedicatedConnection, type DedicatedOptions, type Query } from '../storage/database.ts';
 import { writeFlush } from '../storage/flush.ts';
 import { registerProcess } from '../storage/processes.ts';
 import { Ownership } from './ownership.ts';
@@ -29,8 +29,8 @@ const EMPTY = { attempts: [], retries: [], closedRetries: [], dead: [], closedDe
 class InterceptedDatabase extends Database {
   after: (name: string) => void = () => {};
 
-  override dedicated(): DedicatedConnection {
-    const connection = super.dedicated();
+  override dedicated(options: DedicatedOptions = {}): DedicatedConnection {
+    const connection = super.dedicated(options);
     const query = connection.query.bind(connection);
     connection.query = async <Row>(statement: Query, values: unknown[] = []): Promise<Row[]> => {
       const rows = await query<Row>(statement, values);
@@ -88,15 +88,14 @@ describe('ownership', () => {
     await hanging.query({ name: 'begin', text: 'BEGIN' });
     await writeFlush(hanging, stale, EMPTY);
     const { ownership, db } = setup({ ttlMs: 400, marginMs: 100 });
-    let waited = false;
+    let tried = 0;
     let renewals = 0;
     db.after = (name) => {
-      if (waited && name === 'renew_lease') renewals++;
+      if (name === 'bury_processes') tried++;
+      if (tried > 0 && name === 'renew_lease') renewals++;
     };
     await ownership.start();
-    await until(async () => (await sql('SELECT 1 FROM pg_locks WHERE NOT granted')).length > 0);
-    waited = true;
-    await until(() => renewals >= 3);
+    await until(() => tried >= 3 && renewals >= 3);
     expect(await sql(`SELECT 1 FROM processes WHERE state = 'dead'`)).toEqual([]);
     await hanging.query({ name: 'commit', text: 'COMMIT' });
     await until(async () => (await sql(`SELECT 1 FROM processes WHERE state = 'dead'`)).length === 1);

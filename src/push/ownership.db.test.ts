@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../test/database.ts';
 import { testIds } from '../../test/event-log.ts';
+import { until } from '../../test/until.ts';
 import { writeFlush } from '../storage/flush.ts';
-import { buryExpired, registerProcess, renewLease } from '../storage/processes.ts';
+import { buryExpired, registerProcess, renewLease, resign } from '../storage/processes.ts';
 import { Ownership } from './ownership.ts';
 
 let database: TestDatabase;
@@ -129,27 +130,53 @@ describe('fence', () => {
     expect(await renewLease(database.db, process, 8)).toBe(false);
   });
 
-  test('a takeover waits for the flush under way; a flush behind it finds the fence down', async () => {
+  test('a takeover leaves alone who is flushing; a flush behind it finds the fence down', async () => {
     const stale = { ...aProcess(), ttlSeconds: 0 };
     await registerProcess(database.db, stale);
     const flushing = database.db.dedicated();
     await flushing.begin();
     expect(await writeFlush(flushing, stale, EMPTY)).toBe(true);
-    let buried = false;
-    const takeover = database.db
-      .transaction((tx) => buryExpired(tx, aProcess()))
-      .then((count) => {
-        buried = true;
-        return count;
-      });
-    for (;;) {
-      const waiting = await sql(`SELECT 1 FROM pg_locks WHERE NOT granted`);
-      if (waiting.length > 0) break;
-    }
-    expect(buried).toBe(false);
+    expect(await buryExpired(database.db, aProcess())).toBe(0);
     await flushing.commit();
-    expect(await takeover).toBe(1);
+    expect(await buryExpired(database.db, aProcess())).toBe(1);
     expect(await writeFlush(flushing, stale, EMPTY)).toBe(false);
     await flushing.reset();
+  });
+
+  test('a process that resigns waits for a flush of its own that is still under way', async () => {
+    const leaving = aProcess();
+    await registerProcess(database.db, leaving);
+    const flushing = database.db.dedicated();
+    await flushing.begin();
+    expect(await writeFlush(flushing, leaving, EMPTY)).toBe(true);
+    let resigned = false;
+    const resigning = resign(database.db, leaving).then(() => {
+      resigned = true;
+    });
+    await until(async () => (await sql('SELECT 1 FROM pg_locks WHERE NOT granted')).length > 0);
+    expect(resigned).toBe(false);
+    await flushing.commit();
+    await resigning;
+    expect(await writeFlush(flushing, leaving, EMPTY)).toBe(false);
+    await flushing.reset();
+  });
+
+  test('a flush that meets a takeover waits for it, and finds the fence down', async () => {
+    const stale = { ...aProcess(), ttlSeconds: 0 };
+    await registerProcess(database.db, stale);
+    const [burying, flushing] = [database.db.dedicated(), database.db.dedicated()];
+    await burying.begin();
+    expect(await buryExpired(burying, aProcess())).toBe(1);
+    const flush = writeFlush(flushing, stale, EMPTY);
+    await until(async () => (await sql('SELECT 1 FROM pg_locks WHERE NOT granted')).length > 0);
+    await burying.commit();
+    expect(await flush).toBe(false);
+    await Promise.all([burying.reset(), flushing.reset()]);
+  });
+
+  test('several survivors bury one process once', async () => {
+    await registerProcess(database.db, { ...aProcess(), ttlSeconds: 0 });
+    const counts = await Promise.all(Array.from({ length: 5 }, () => buryExpired(database.db, aProcess())));
+    expect(counts.reduce((a, b) => a + b)).toBe(1);
   });
 });

@@ -1,36 +1,53 @@
 // Who owns which lanes. Every process holds a lease; the process that holds a slot owns the lanes in it. All questions of ownership are
 // asked here: may I send, with which identity do I flush, which slots are mine (design, "Slots" and rule 1).
-import { hostname } from 'node:os';
+//
+// One turn a second, and one more at once when another process hints that something has changed: renew the lease, look who else lives, bury
+// whose lease has run out, take what is free, give away what is too much.
+import { SLOTS } from '../core/endpoint.ts';
+import { ROLES, type Role } from '../core/role.ts';
 import type { Database, DedicatedConnection } from '../storage/database.ts';
 import {
   buryExpired,
   forgetDeadProcesses,
+  type LiveProcess,
+  liveProcesses,
   type ProcessIdentity,
-  registerProcess,
-  renewLease,
-  resign,
-  takeFreeSlots,
 } from '../storage/processes.ts';
+import { Lease, type LeaseOptions } from './lease.ts';
+import type { SlotLoad } from './slot-meter.ts';
+import { SlotSharing } from './slot-sharing.ts';
 
-const LOCK_NOT_AVAILABLE = '55P03';
-
-export interface OwnershipOptions {
-  ttlMs: number;
+export interface OwnershipOptions extends LeaseOptions {
   renewEveryMs: number;
-  /** No send is begun within this time of the lease's end. */
-  marginMs: number;
+  /** Of each statement: a database that does not answer must not hold up the next renewal. */
+  statementTimeoutMs: number;
 }
 
-export const OWNERSHIP_DEFAULTS: OwnershipOptions = { ttlMs: 8000, renewEveryMs: 1000, marginMs: 2000 };
+export const OWNERSHIP_DEFAULTS: OwnershipOptions = {
+  ttlMs: 8000,
+  renewEveryMs: 1000,
+  marginMs: 2000,
+  statementTimeoutMs: 3000,
+};
+
+const NO_LOAD: SlotLoad = { bySlot: new Float64Array(SLOTS) };
 
 export interface OwnershipParts {
   db: Database;
   newUuid: () => string;
   version: string;
+  /** Without `push` it holds a lease and no slots. */
+  roles?: readonly Role[];
+  /** What the lanes of each slot do; without it slots are shared out by number. */
+  load?: () => SlotLoad;
   /** Slots came to this process; lane state may be read now. */
   onTaken: (slots: number[]) => void;
+  /** Resolves when this process sends and writes nothing more of these slots' lanes: another process reads them next. Without it none is given away. */
+  onRelease?: (slots: number[]) => Promise<void>;
   /** The lease was lost: the lanes belong to another process. */
   onLost: () => void;
+  /** The other processes should take a turn: slots became free or were given away, or this process is new. */
+  onMoved?: () => void;
   onError: (error: unknown) => void;
   options?: Partial<OwnershipOptions>;
 }
@@ -38,33 +55,50 @@ export interface OwnershipParts {
 export class Ownership {
   readonly #parts: OwnershipParts;
   readonly #options: OwnershipOptions;
+  readonly #roles: readonly Role[];
   readonly #connection: DedicatedConnection;
-  #identity: ProcessIdentity | null = null;
-  #slots = new Set<number>();
-  #renewedMonotonicMs = 0;
-  #renewedWallMs = 0;
-  /** Since when every renewal has succeeded: nobody steals until one TTL after its own first success. */
-  #steadySinceMs = Number.POSITIVE_INFINITY;
+  readonly #lease: Lease;
+  readonly #sharing: SlotSharing;
+  #others: LiveProcess[] = [];
   #timer: NodeJS.Timeout | null = null;
   #turn: Promise<void> | null = null;
+  #again = false;
   #ending: Promise<void> | null = null;
   #stopped = true;
 
   constructor(parts: OwnershipParts) {
     this.#parts = parts;
     this.#options = { ...OWNERSHIP_DEFAULTS, ...parts.options };
-    this.#connection = parts.db.dedicated();
+    this.#roles = parts.roles ?? ROLES;
+    const { statementTimeoutMs, renewEveryMs } = this.#options;
+    this.#connection = parts.db.dedicated({ statementTimeoutMs });
+    const { newUuid, version, onTaken, onRelease, onError } = parts;
+    this.#lease = new Lease({
+      db: this.#connection,
+      newUuid,
+      version,
+      roles: this.#roles,
+      options: this.#options,
+      onLost: () => this.#leaseLost(),
+    });
+    this.#sharing = new SlotSharing({
+      connection: this.#connection,
+      onTaken,
+      onRelease,
+      onReleased: () => this.turnSoon(),
+      onGiven: () => this.#parts.onMoved?.(),
+      onError,
+      patienceMs: 2 * renewEveryMs,
+    });
   }
 
   /** Registers this process and takes what is free. Slots of a process that was killed follow when its lease has run out. */
   async start(): Promise<void> {
     this.#stopped = false;
-    this.#turn = this.#takeTurn();
-    await this.#turn;
-    this.#schedule();
+    await this.#takeTurns();
   }
 
-  /** Gives up lease and slots. Flush before. */
+  /** Gives up lease and slots, so that others need not wait for the lease to run out. Flush before. */
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#timer) clearTimeout(this.#timer);
@@ -77,102 +111,110 @@ export class Ownership {
 
   async #resign(): Promise<void> {
     await this.#turn;
-    if (this.#identity) await resign(this.#connection, this.#identity).catch(this.#parts.onError);
-    this.#identity = null;
-    this.#slots.clear();
+    const had = this.#lease.identity !== null;
+    await this.#lease.resign().catch(this.#parts.onError);
+    this.#sharing.clear();
+    this.#others = [];
+    if (had) this.#parts.onMoved?.();
     await this.#connection.reset();
   }
 
   /** The fence of this process's flushes. */
   identity(): ProcessIdentity {
-    if (!this.#identity) throw new Error('this process holds no lease');
-    return this.#identity;
+    if (!this.#lease.identity) throw new Error('this process holds no lease');
+    return this.#lease.identity;
   }
 
   owns(slot: number): boolean {
-    return this.#slots.has(slot);
+    return this.#sharing.held.has(slot);
   }
 
   heldSlots(): ReadonlySet<number> {
-    return new Set(this.#slots);
+    return new Set(this.#sharing.held);
   }
 
   get slotCount(): number {
-    return this.#slots.size;
+    return this.#sharing.held.size;
   }
 
-  /** Whether the lease is young enough to begin a send: by the greater of monotonic and wall time since the renewal was asked for. */
+  /** Slots that this process is handing over. */
+  get movingCount(): number {
+    return this.#sharing.movingCount;
+  }
+
+  /** The other live processes, as of the last turn. */
+  get others(): readonly LiveProcess[] {
+    return this.#others;
+  }
+
+  /** Whether the lease is young enough to begin a send. */
   maySend(): boolean {
-    if (this.#identity === null) return false;
-    const elapsed = Math.max(performance.now() - this.#renewedMonotonicMs, Date.now() - this.#renewedWallMs);
-    return elapsed < this.#options.ttlMs - this.#options.marginMs;
+    return this.#lease.maySend();
   }
 
   /** Called when a flush found the fence down. */
   lost(): void {
-    if (!this.#identity) return;
-    this.#identity = null;
-    this.#slots.clear();
-    this.#steadySinceMs = Number.POSITIVE_INFINITY;
-    this.#parts.onLost();
+    this.#lease.lost();
   }
 
-  #schedule(): void {
+  /** Takes a turn at once, or one more when the one under way has ended: another process has changed something. */
+  turnSoon(): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(async () => {
-      this.#turn = this.#takeTurn();
-      await this.#turn;
-      this.#turn = null;
-      this.#schedule();
-    }, this.#options.renewEveryMs);
+    this.#again = true;
+    if (!this.#turn) void this.#takeTurns();
+  }
+
+  #leaseLost(): void {
+    this.#sharing.clear();
+    this.#parts.onLost();
+    this.turnSoon(); // under a new identity
+  }
+
+  async #takeTurns(): Promise<void> {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#turn = (async () => {
+      do {
+        this.#again = false;
+        await this.#takeTurn();
+      } while (this.#again && !this.#stopped);
+    })();
+    await this.#turn;
+    this.#turn = null;
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#takeTurns(), this.#options.renewEveryMs);
   }
 
   async #takeTurn(): Promise<void> {
     try {
-      await this.#renew();
-      await this.#takeSlots();
+      const load = this.#parts.load?.() ?? NO_LOAD;
+      const isNew = await this.#lease.renew(this.#sharing.deliveriesPerSecond(load));
+      await this.#share(load);
+      if (isNew) this.#parts.onMoved?.();
     } catch (error) {
-      this.#steadySinceMs = Number.POSITIVE_INFINITY;
+      this.#lease.unsteady();
+      this.#again = false; // not at once: the database is in trouble
       this.#parts.onError(error);
       await this.#connection.reset();
     }
   }
 
-  async #renew(): Promise<void> {
-    const monotonicMs = performance.now();
-    const wallMs = Date.now();
-    const ttlSeconds = this.#options.ttlMs / 1000;
-    if (this.#identity && !(await renewLease(this.#connection, this.#identity, ttlSeconds))) this.lost();
-    if (!this.#identity) {
-      const identity = { processUuid: this.#parts.newUuid(), epoch: 1 };
-      const { version } = this.#parts;
-      await registerProcess(this.#connection, { ...identity, ttlSeconds, host: hostname(), pid: process.pid, version });
-      this.#identity = identity;
-    }
-    this.#renewedMonotonicMs = monotonicMs;
-    this.#renewedWallMs = wallMs;
-    if (this.#steadySinceMs === Number.POSITIVE_INFINITY) this.#steadySinceMs = monotonicMs;
-  }
-
-  async #takeSlots(): Promise<void> {
-    const identity = this.#identity;
+  async #share(load: SlotLoad): Promise<void> {
+    const identity = this.#lease.identity;
     if (!identity) return;
-    if (performance.now() - this.#steadySinceMs >= this.#options.ttlMs && (await this.#bury(identity)) > 0) {
-      await forgetDeadProcesses(this.#connection);
+    const isCurrent = (): boolean => this.#lease.identity === identity;
+    await this.#sharing.giveReleased(identity);
+    let live = await liveProcesses(this.#connection);
+    this.#others = live.filter(({ processUuid }) => processUuid !== identity.processUuid);
+    if (this.#lease.mayBury && this.#others.some(({ leased }) => !leased)) {
+      if ((await buryExpired(this.#connection, identity)) > 0) {
+        await forgetDeadProcesses(this.#connection);
+        this.#parts.onMoved?.();
+        live = await liveProcesses(this.#connection);
+        this.#others = live.filter(({ processUuid }) => processUuid !== identity.processUuid);
+      }
     }
-    const taken = await takeFreeSlots(this.#connection, identity, [...this.#slots]);
-    // A flush may have found the fence down meanwhile: then they are not held, and are taken under the next identity.
-    if (taken.length === 0 || this.#identity !== identity) return;
-    for (const slot of taken) this.#slots.add(slot);
-    this.#parts.onTaken(taken);
-  }
-
-  async #bury(identity: ProcessIdentity): Promise<number> {
-    try {
-      return await this.#parts.db.transaction((tx) => buryExpired(tx, identity));
-    } catch (error) {
-      if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error;
-      return 0; // a flush of theirs hangs: again with the next turn
-    }
+    if (!this.#roles.includes('push') || this.#stopped) return;
+    await this.#sharing.take(identity, live, isCurrent);
+    if (isCurrent()) await this.#sharing.beginHandOver(identity, live, load, performance.now());
   }
 }

@@ -1,4 +1,5 @@
-// Leases and slots (design rule 1). A lease is per process; slots only assign lanes to it.
+// Leases (design rule 1): one row per started process, and the fence of all that it writes. Slots only assign lanes to it (slots.ts).
+import { ROLES, type Role } from '../core/role.ts';
 import type { Query, Queryable } from './database.ts';
 
 export interface ProcessIdentity {
@@ -9,83 +10,103 @@ export interface ProcessIdentity {
 const REGISTER = {
   name: 'register_process',
   text: `
-INSERT INTO processes (process_id, epoch, state, leased_until, started_at, host, pid, version)
-VALUES ($1, $2, 'live', now() + make_interval(secs => $3), now(), $4, $5, $6)`,
+INSERT INTO processes (process_id, epoch, state, leased_until, started_at, host, pid, version, roles)
+VALUES ($1, $2, 'live', now() + make_interval(secs => $3), now(), $4, $5, $6, $7)`,
 } satisfies Query;
 
 export async function registerProcess(
   db: Queryable,
-  process: ProcessIdentity & { ttlSeconds: number; host: string; pid: number; version: string },
+  process: ProcessIdentity & {
+    ttlSeconds: number;
+    host: string;
+    pid: number;
+    version: string;
+    roles?: readonly Role[];
+  },
 ): Promise<void> {
-  await db.query(REGISTER, [
-    process.processUuid,
-    process.epoch,
-    process.ttlSeconds,
-    process.host,
-    process.pid,
-    process.version,
-  ]);
+  const { processUuid, epoch, ttlSeconds, host, pid, version, roles = ROLES } = process;
+  await db.query(REGISTER, [processUuid, epoch, ttlSeconds, host, pid, version, roles]);
 }
 
 const RENEW = {
   name: 'renew_lease',
   text: `
-UPDATE processes SET leased_until = now() + make_interval(secs => $3)
+UPDATE processes SET leased_until = now() + make_interval(secs => $3), deliveries_per_second = $4
 WHERE process_id = $1 AND epoch = $2 AND state = 'live' RETURNING 1`,
 } satisfies Query;
 
 /** Extends the lease; false when another process has taken over. An owner may renew late if nobody has. */
-export async function renewLease(db: Queryable, process: ProcessIdentity, ttlSeconds: number): Promise<boolean> {
-  return (await db.query(RENEW, [process.processUuid, process.epoch, ttlSeconds])).length > 0;
+export async function renewLease(
+  db: Queryable,
+  process: ProcessIdentity,
+  ttlSeconds: number,
+  deliveriesPerSecond = 0,
+): Promise<boolean> {
+  const values = [process.processUuid, process.epoch, ttlSeconds, deliveriesPerSecond];
+  return (await db.query(RENEW, values)).length > 0;
 }
 
-const EXPIRED = {
-  name: 'lock_expired_processes',
+export interface LiveProcess {
+  processUuid: string;
+  roles: Role[];
+  /** By its last renewal. */
+  deliveriesPerSecond: number;
+  /** Slots assigned to it. */
+  slotCount: number;
+  /** Its lease runs; if not, it is dead or cannot reach the database, and is about to be buried. */
+  leased: boolean;
+}
+
+const LIVE_PROCESSES = {
+  name: 'live_processes',
   text: `
-SELECT process_id FROM processes WHERE state = 'live' AND leased_until < now() AND process_id <> $1
-ORDER BY process_id FOR UPDATE`,
+SELECT p.process_id, p.roles, p.deliveries_per_second, p.leased_until > now() AS leased, count(s.slot)::integer AS slot_count
+FROM processes p LEFT JOIN slots s ON s.process_id = p.process_id
+WHERE p.state = 'live' GROUP BY p.process_id ORDER BY p.process_id`,
 } satisfies Query;
 
+/** All that are not known to be dead, this one among them. */
+export async function liveProcesses(db: Queryable): Promise<LiveProcess[]> {
+  const rows = await db.query<{
+    process_id: string;
+    roles: Role[];
+    deliveries_per_second: number;
+    leased: boolean;
+    slot_count: number;
+  }>(LIVE_PROCESSES);
+  return rows.map((row) => ({
+    processUuid: row.process_id,
+    roles: row.roles,
+    deliveriesPerSecond: row.deliveries_per_second,
+    slotCount: row.slot_count,
+    leased: row.leased,
+  }));
+}
+
+// One statement, so that whoever is halted in the middle of it holds no lock. FOR UPDATE keeps off while a flush of theirs is under way,
+// which holds the row; SKIP LOCKED leaves that one, and those that another survivor is burying, to the next turn: nobody waits.
 const BURY = {
   name: 'bury_processes',
-  text: `UPDATE processes SET state = 'dead' WHERE process_id = ANY ($1::uuid[])`,
-} satisfies Query;
-
-const LIMIT_WAIT = { name: 'limit_burial_wait', text: `SET LOCAL lock_timeout = '1s'` } satisfies Query;
-
-/**
- * Marks processes whose lease has run out as dead. Waits for flushes of theirs that are under way: they hold the row. But not for long
- * (55P03 then), for whoever waits does not renew its own lease.
- */
-export async function buryExpired(tx: Queryable, self: ProcessIdentity): Promise<number> {
-  await tx.query(LIMIT_WAIT);
-  const rows = await tx.query<{ process_id: string }>(EXPIRED, [self.processUuid]);
-  if (rows.length > 0) await tx.query(BURY, [rows.map((row) => row.process_id)]);
-  return rows.length;
-}
-
-const TAKE_SLOTS = {
-  name: 'take_slots',
   text: `
-UPDATE slots s SET process_id = $1
-WHERE NOT s.slot = ANY ($2::smallint[])
-  AND NOT EXISTS (SELECT 1 FROM processes p WHERE p.process_id = s.process_id AND p.process_id <> $1 AND p.state = 'live')
-RETURNING slot`,
+WITH expired AS MATERIALIZED (
+  SELECT process_id FROM processes WHERE state = 'live' AND leased_until < now() AND process_id <> $1
+  ORDER BY process_id FOR UPDATE SKIP LOCKED
+)
+UPDATE processes p SET state = 'dead' FROM expired e WHERE p.process_id = e.process_id RETURNING 1`,
 } satisfies Query;
 
-/**
- * Takes the slots that no other live process holds, but for those that this one knows to be its own: one that was taken with a lost
- * reply is taken again. Read lane state only after this has committed.
- */
-export async function takeFreeSlots(db: Queryable, self: ProcessIdentity, held: number[]): Promise<number[]> {
-  return (await db.query<{ slot: number }>(TAKE_SLOTS, [self.processUuid, held])).map((row) => row.slot);
+/** Marks processes whose lease has run out as dead, but for those whose flush is under way; how many. */
+export async function buryExpired(db: Queryable, self: ProcessIdentity): Promise<number> {
+  return (await db.query(BURY, [self.processUuid])).length;
 }
 
+// The lock waits for a flush of this process that is still under way: one whose reply was lost may be.
 const RESIGN = {
   name: 'resign',
   text: `
-WITH freed AS (UPDATE slots SET process_id = NULL WHERE process_id = $1)
-UPDATE processes SET state = 'dead' WHERE process_id = $1`,
+WITH self AS MATERIALIZED (SELECT process_id FROM processes WHERE process_id = $1 FOR UPDATE),
+freed AS (UPDATE slots s SET process_id = NULL, moving_to = NULL FROM self WHERE s.process_id = self.process_id)
+UPDATE processes p SET state = 'dead' FROM self WHERE p.process_id = self.process_id`,
 } satisfies Query;
 
 /** Gives up lease and slots at once, so that the next process need not wait for the lease to run out. */
