@@ -13,3 +13,19 @@ export function standardBody(event: { type: string; timeMs: number; data: Buffer
   body[body.length - 1] = 0x7d;
   return body;
 }
+
+/** Several events in one body: an array of the same, each with its `id`, which stands in a header when an event comes alone. */
+export function standardBatchBody(
+  events: readonly { id: string; type: string; timeMs: number; data: Buffer }[],
+): Buffer {
+  const parts: Buffer[] = [];
+  for (const [i, event] of events.entries()) {
+    const head = `${i === 0 ? '[' : ','}{"id":"${event.id}","type":"${event.type}","timestamp":"${formatTime(event.timeMs)}","data":`;
+    parts.push(Buffer.from(head, 'latin1'), event.data, CLOSE);
+  }
+  parts.push(END);
+  return Buffer.concat(parts);
+}
+
+const CLOSE = Buffer.from('}');
+const END = Buffer.from(']');

@@ -9,6 +9,7 @@ export const ID_PREFIXES = {
   attempt: 'att_',
   source: 'src_',
   replay: 'rpl_',
+  batch: 'bat_',
   key: 'key_',
   process: 'prc_',
 } as const;

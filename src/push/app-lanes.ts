@@ -4,7 +4,8 @@ import type { LogEvent } from '../core/event.ts';
 import type { LogPlace } from '../log/event-cache.ts';
 import type { Head } from '../storage/heads.ts';
 import type { LoadedApp } from './app-loader.ts';
-import { Lane, type LaneHost, type SharedHost } from './lane.ts';
+import { Lane } from './lane.ts';
+import type { LaneHost, SharedHost } from './lane-host.ts';
 
 export interface AppLanesParts {
   appId: string;
@@ -21,6 +22,8 @@ export interface AppLanesParts {
 /** Beyond this the events that arrive during a reload are left to be read from the log. */
 const MAX_WAITING_EVENTS = 2000;
 const RELOAD_RETRY_MS = 1000;
+/** An app of which nothing was heard for so long may be forgotten until something is. */
+const COLD_AFTER_MS = 300_000;
 /** Lanes that nothing matches advance in memory; so often they are written down (design rule 11). */
 const PERSIST_EVERY_POSITIONS = 10_000;
 
@@ -31,6 +34,8 @@ export class AppLanes {
   readonly #host: LaneHost;
   #routed: LogPlace = { position: 0, day: '' };
   #persistAt = 0;
+  /** When its log was last heard of. */
+  #movedMs: number;
   #configVersion = -1;
   readonly #byType = new Map<string, Lane[]>();
   #anyType: Lane[] = [];
@@ -44,11 +49,19 @@ export class AppLanes {
   constructor(parts: AppLanesParts) {
     this.appId = parts.appId;
     this.#parts = parts;
-    this.#host = { ...parts.host, read: (from) => parts.read(from, this.#routed), routed: () => this.#routed };
+    this.#movedMs = parts.host.now();
+    this.#host = { ...parts.host, read: parts.read, routed: () => this.#routed };
   }
 
   get routed(): LogPlace {
     return this.#routed;
+  }
+
+  /** Whether nothing has come for a while and forgetting the app loses nothing. */
+  isCold(nowMs: number): boolean {
+    if (!this.loaded || this.#loading || this.#waiting.length > 0 || nowMs - this.#movedMs < COLD_AFTER_MS)
+      return false;
+    return [...this.lanes.values()].every((lane) => lane.isCold(nowMs));
   }
 
   get loaded(): boolean {
@@ -57,6 +70,7 @@ export class AppLanes {
 
   /** Hands events on to the lanes that they match. */
   route(events: LogEvent[]): void {
+    this.#movedMs = this.#parts.host.now();
     const newest = events[events.length - 1];
     if (this.#loading || newest.configVersion > this.#configVersion) {
       this.#waiting.push(...events);
@@ -72,6 +86,7 @@ export class AppLanes {
 
   /** The log ends at `head`, and its events are not at hand. */
   advanceTo(head: Head): void {
+    this.#movedMs = this.#parts.host.now();
     if (this.#loading || head.configVersion > this.#configVersion) {
       this.#waitingHead = head;
       this.#waiting = [];
@@ -102,6 +117,16 @@ export class AppLanes {
   /** Resolves when the load under way has ended, well or not: one that fails is tried again, and nobody waits for that. */
   async settledLoading(): Promise<void> {
     await this.#loading;
+  }
+
+  /** Lets go of lanes that another process is to have. */
+  remove(lanes: Iterable<Lane>): void {
+    for (const lane of lanes) {
+      if (this.lanes.get(lane.endpoint.id) !== lane) continue;
+      lane.stop();
+      this.lanes.delete(lane.endpoint.id);
+    }
+    this.#index();
   }
 
   stop(): void {

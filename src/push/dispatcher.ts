@@ -1,41 +1,43 @@
 // All lanes of this process: it hands them events and turns, bounds what is open, and takes them over and lets them go with the slots.
 import { setTimeout as pause } from 'node:timers/promises';
-import { type DisabledReason, slotOf } from '../core/endpoint.ts';
+import { type DisabledReason, SLOTS, slotOf } from '../core/endpoint.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
 import { type IdGenerator, uuidFromId } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
 import type { SecretBox } from '../core/secret-box.ts';
-import type { EventCache } from '../log/event-cache.ts';
+import type { EventCache, LogPlace } from '../log/event-cache.ts';
 import type { Database } from '../storage/database.ts';
 import { readEventAt } from '../storage/events.ts';
 import type { Head } from '../storage/heads.ts';
 import { appsWithWork, disableEndpoint } from '../storage/lanes.ts';
+import { positionsToReplay } from '../storage/replay-positions.ts';
+import type { StoredReplay } from '../storage/replays.ts';
 import { nextRetries } from '../storage/retries.ts';
 import type { AddressRules } from './address-guard.ts';
 import { AppLanes } from './app-lanes.ts';
-import { type LoadedApp, loadApp } from './app-loader.ts';
-import { buildRequest } from './delivery-request.ts';
+import { type LoadedApp, loadApp, loadReplaysOf } from './app-loader.ts';
+import type { DeliveryBatch } from './delivery-batch.ts';
+import { buildBatch, buildRequest } from './delivery-request.ts';
 import { Flusher, type FlusherOptions } from './flusher.ts';
-import type { Lane, SharedHost } from './lane.ts';
+import type { Lane } from './lane.ts';
+import { drainLanes } from './lane-drain.ts';
+import type { HostedLane, SharedHost } from './lane-host.ts';
+import { LaneSweep, type LaneSweepOptions } from './lane-sweep.ts';
+import { LaneTurns } from './lane-turns.ts';
 import type { AttemptStamp, OpenAttempt } from './open-attempt.ts';
+import { OPEN_BUDGET_DEFAULTS, OpenBudget, type OpenBudgetOptions, type OpenRequest } from './open-budget.ts';
 import type { Operations } from './operations.ts';
 import type { Ownership } from './ownership.ts';
 import type { Sender } from './sender.ts';
 import { WakeQueue } from './wake-queue.ts';
 
 export interface DispatcherOptions {
-  /** Sent and not committed, in all lanes together (design rule 8). */
-  maxOpen: number;
+  open?: Partial<OpenBudgetOptions>;
   flusher?: Partial<FlusherOptions>;
+  sweep?: Partial<LaneSweepOptions>;
 }
 
-export const DISPATCHER_DEFAULTS: DispatcherOptions = { maxOpen: 5000 };
-
-/** Attempts that a lane may begin before it is the next one's turn. */
-const BURST = 16;
-/** Turns taken before other work of the process gets a chance. */
-const TURNS = 16;
 const LOADS_AT_ONCE = 4;
 const DAY_MS = 86_400_000;
 /** Time to write the outcomes when the process stops, even if the attempts in flight have used up all of it. */
@@ -53,27 +55,43 @@ export interface DispatcherParts {
   version: string;
   onAppDeleted: (appId: string) => void;
   onError: (error: unknown) => void;
-  options?: Partial<DispatcherOptions>;
+  options?: DispatcherOptions;
 }
 
 export class Dispatcher {
   readonly flusher: Flusher;
   readonly #parts: DispatcherParts;
-  readonly #options: DispatcherOptions;
   readonly #apps = new Map<string, AppLanes>();
   readonly #wakes = new WakeQueue(() => Date.now());
+  readonly #turns: LaneTurns;
+  readonly #sweep: LaneSweep;
+  readonly #releasing = new Set<number>();
   #host: SharedHost;
-  #ready: Lane[] = [];
-  #starved: Lane[] = [];
-  #pumping = false;
-  #open = 0;
+  #budget: OpenBudget;
+  /** Lanes that wait for room in the budget; suspects apart, for they wait longer. */
+  readonly #starved = { suspect: new Set<HostedLane>(), other: new Set<HostedLane>() };
   #stopping = false;
   #dayNumber = 0;
   #day = '';
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
-    this.#options = { ...DISPATCHER_DEFAULTS, ...parts.options };
+    this.#budget = this.#makeBudget();
+    this.#turns = new LaneTurns((lane, error) => {
+      parts.onError(error);
+      this.#wakes.at(lane, Date.now() + 1000);
+    });
+    this.#sweep = new LaneSweep({
+      db: parts.db,
+      slots: () => [...parts.ownership.heldSlots()],
+      onDue: (appId, endpointId) => this.#retriesDue(appId, endpointId),
+      onWork: (appId) => {
+        if (!this.#apps.has(appId)) this.#openApp(appId, null);
+      },
+      onUnload: () => this.#unload(),
+      onError: parts.onError,
+      options: parts.options?.sweep,
+    });
     this.flusher = new Flusher({
       db: parts.db,
       identity: () => parts.ownership.identity(),
@@ -88,11 +106,13 @@ export class Dispatcher {
   async start(): Promise<void> {
     this.#stopping = false;
     await this.flusher.start();
+    await this.#sweep.start();
   }
 
   /** Begins no more attempts, waits up to `drainMs` for those in flight, and writes what came of them. */
   async stop(drainMs = 10_000): Promise<void> {
     this.#stopping = true;
+    await this.#sweep.stop();
     this.#wakes.clear();
     const deadline = Date.now() + drainMs;
     while (this.#parts.sender.inFlight > 0 && Date.now() < deadline) {
@@ -113,8 +133,9 @@ export class Dispatcher {
     await this.flusher.stop();
   }
 
+  /** Requests sent and not yet committed. */
   get open(): number {
-    return this.#open;
+    return this.#budget.requests;
   }
 
   get laneCount(): number {
@@ -168,7 +189,8 @@ export class Dispatcher {
       read: (from, routed) => this.#parts.cache.read(appId, from, routed),
       load: (isNew) => this.#load(app, isNew),
       owned: () => {
-        const slots = this.#parts.ownership.heldSlots();
+        const slots = new Set(this.#parts.ownership.heldSlots());
+        for (const slot of this.#releasing) slots.delete(slot);
         return (endpointId) => slots.has(slotOf(uuidFromId('endpoint', endpointId)));
       },
       onDeleted: () => this.#forget(appId),
@@ -202,6 +224,76 @@ export class Dispatcher {
     }
   }
 
+  /**
+   * Lets the lanes of these slots come to rest, writes what came of them, and forgets them: another process is to have them. Resolves when
+   * nothing of them is under way. Slots that are kept after all are taken anew.
+   */
+  async releaseSlots(slots: number[]): Promise<void> {
+    for (const slot of slots) this.#releasing.add(slot);
+    const host = this.#host;
+    try {
+      const lanes = this.#lanesOf(new Set(slots));
+      await drainLanes(lanes, { now: host.now, isGone: () => this.#stopping || this.#host !== host });
+      if (this.#host !== host) return;
+      await this.flusher.drain(lanes);
+      for (const app of this.#apps.values()) app.remove(lanes);
+    } finally {
+      for (const slot of slots) this.#releasing.delete(slot);
+    }
+  }
+
+  #lanesOf(slots: ReadonlySet<number>): Lane[] {
+    return [...this.#apps.values()].flatMap((app) =>
+      [...app.lanes.values()].filter((lane) => slots.has(slotOf(lane.key.endpointUuid))),
+    );
+  }
+
+  /** Deliveries a second over the last ten, in all and by slot: what slots are shared out by. */
+  load(): { deliveriesPerSecond: number; bySlot: Float64Array } {
+    const now = Date.now();
+    const bySlot = new Float64Array(SLOTS);
+    let deliveriesPerSecond = 0;
+    for (const app of this.#apps.values()) {
+      for (const lane of app.lanes.values()) {
+        const rate = lane.meter?.perSecond(now) ?? 0;
+        if (rate === 0) continue;
+        deliveriesPerSecond += rate;
+        bySlot[slotOf(lane.key.endpointUuid)] += rate;
+      }
+    }
+    return { deliveriesPerSecond, bySlot };
+  }
+
+  /** An endpoint's replays were created or cancelled. */
+  async reloadReplays(appId: string, endpointId: string): Promise<void> {
+    const lane = this.lane(appId, endpointId);
+    if (!lane) {
+      if (!this.#apps.has(appId)) this.#openApp(appId, null);
+      return;
+    }
+    try {
+      lane.setReplays(await loadReplaysOf(this.#parts.db, { appId, endpointId }));
+    } catch (error) {
+      this.#parts.onError(error);
+    }
+  }
+
+  #retriesDue(appId: string, endpointId: string): void {
+    const app = this.#apps.get(appId);
+    if (app) app.lanes.get(endpointId)?.retriesDue();
+    else this.#openApp(appId, null);
+  }
+
+  /** Forgets apps of which nothing has been heard for a while; their next event, or a retry that falls due, brings them back. */
+  #unload(): void {
+    const now = Date.now();
+    for (const [appId, app] of this.#apps) {
+      if (!app.isCold(now)) continue;
+      app.stop();
+      this.#apps.delete(appId);
+    }
+  }
+
   /** The lease was lost: another process sends from here on, and what is not yet written is its to send again. */
   loseAll(): void {
     this.flusher.discard();
@@ -212,10 +304,10 @@ export class Dispatcher {
     for (const app of this.#apps.values()) app.stop();
     this.#apps.clear();
     this.#wakes.clear();
-    for (const lane of this.#ready) lane.isReady = false;
-    this.#ready = [];
-    this.#starved = [];
-    this.#open = 0;
+    this.#turns.clear();
+    this.#starved.suspect.clear();
+    this.#starved.other.clear();
+    this.#budget = this.#makeBudget();
     this.#host = this.#makeHost();
   }
 
@@ -232,42 +324,17 @@ export class Dispatcher {
     return loaded;
   }
 
-  // ---- turns
+  // ---- what lanes ask
 
-  #enqueue(lane: Lane): void {
-    this.#ready.push(lane);
-    if (this.#pumping) return;
-    this.#pumping = true;
-    setImmediate(() => this.#pump());
+  #makeBudget(): OpenBudget {
+    return new OpenBudget({ ...OPEN_BUDGET_DEFAULTS, ...this.#parts.options?.open });
   }
 
-  #pump(): void {
-    for (let turns = 0; turns < TURNS && this.#ready.length > 0; turns++) {
-      const ready = this.#ready;
-      this.#ready = [];
-      for (const lane of ready) {
-        lane.isReady = false;
-        if (!this.#stopping) this.#turn(lane);
-      }
-    }
-    this.#pumping = this.#ready.length > 0;
-    if (this.#pumping) setImmediate(() => this.#pump());
-  }
-
-  /** A lane's turn; one that fails must not take the others' with it. */
-  #turn(lane: Lane): void {
-    try {
-      if (lane.pump(BURST)) lane.wake();
-    } catch (error) {
-      this.#parts.onError(error);
-      this.#wakes.at(lane, Date.now() + 1000);
-    }
-  }
-
-  #maySend(lane: Lane): boolean {
+  #maySend(lane: HostedLane): boolean {
     if (this.#stopping) return false;
-    if (this.#open >= this.#options.maxOpen) {
-      this.#starved.push(lane);
+    const { isSuspect } = lane;
+    if (this.#budget.room(isSuspect) < 1) {
+      this.#starved[isSuspect ? 'suspect' : 'other'].add(lane);
       return false;
     }
     if (this.#parts.ownership.maySend()) return true;
@@ -275,20 +342,22 @@ export class Dispatcher {
     return false;
   }
 
-  #countOpen(change: 1 | -1): void {
-    this.#open += change;
-    if (change > 0 || this.#starved.length === 0 || this.#open >= this.#options.maxOpen) return;
-    for (const lane of this.#starved.splice(0)) lane.wake();
+  #closed(request: OpenRequest): void {
+    this.#budget.close(request);
+    const { suspect, other } = this.#starved;
+    if (other.size > 0) wakeSome(other, this.#budget.room(false));
+    if (suspect.size > 0) wakeSome(suspect, this.#budget.room(true));
   }
 
-  #send(attempt: OpenAttempt, done: (result: SendResult) => void): void {
-    const { endpoint } = attempt;
+  #send(request: OpenAttempt | DeliveryBatch, done: (result: SendResult) => void): void {
+    const { endpoint } = request;
     if (endpoint.target instanceof TidingsError) {
       setImmediate(done, forbidden(endpoint.target.detail));
       return;
     }
-    const request = buildRequest(endpoint, attempt, this.#parts.version);
-    this.#parts.sender.send({ target: endpoint.target, ...request, timeoutMs: endpoint.config.timeoutMs }, done);
+    const { version, sender } = this.#parts;
+    const built = 'attempts' in request ? buildBatch(request, version) : buildRequest(endpoint, request, version);
+    sender.send({ target: endpoint.target, ...built, timeoutMs: endpoint.config.timeoutMs }, done);
   }
 
   /**
@@ -296,26 +365,31 @@ export class Dispatcher {
    * those events again, so they are neither recorded nor counted under the next lease.
    */
   #makeHost(): SharedHost {
-    const { db, operations, onError } = this.#parts;
+    const { db, ids, operations, onError } = this.#parts;
     const isCurrent = (): boolean => this.#host === host;
     const host: SharedHost = {
       now: () => Date.now(),
       random: () => Math.random(),
+      newUuid: () => ids.uuid(),
       newAttempt: () => this.newAttempt(),
       maySend: (lane) => this.#maySend(lane),
-      countOpen: (change) => {
-        if (isCurrent()) this.#countOpen(change);
+      opened: (request) => {
+        if (isCurrent()) this.#budget.open(request);
       },
-      send: (attempt, done) => this.#send(attempt, done),
+      closed: (request) => {
+        if (isCurrent()) this.#closed(request);
+      },
+      send: (request, done) => this.#send(request, done),
       flush: (item) => {
         if (isCurrent()) this.flusher.add(item);
       },
       checkpointSoon: (lane) => this.flusher.checkpointSoon(lane),
-      ready: (lane) => this.#enqueue(lane),
+      ready: (lane) => this.#turns.add(lane),
       wakeAt: (lane, atMs) => this.#wakes.at(lane, atMs),
       readAt: (lane, place) => readEventAt(db, { appId: lane.appId, ...place }),
-      moreRetries: (lane, except, limit) =>
-        nextRetries(db, { appId: lane.appId, endpointId: lane.endpoint.id, except, limit }),
+      moreRetries: (lane, cursorUuid, except, limit) =>
+        nextRetries(db, { appId: lane.appId, endpointId: lane.endpoint.id, cursorUuid, except, limit }),
+      listFailed: (lane, replay, after, limit) => listFailed(db, lane.appId, replay, after, limit),
       breakerChanged: (lane, transition) => {
         if (!isCurrent()) return;
         if (transition === 'opened') operations.failing(lane.appId, lane.endpoint);
@@ -332,7 +406,7 @@ export class Dispatcher {
     return host;
   }
 
-  async #disable(lane: Lane, reason: DisabledReason): Promise<void> {
+  async #disable(lane: HostedLane, reason: DisabledReason): Promise<void> {
     const { appId, endpoint } = lane;
     try {
       const { configVersion } = endpoint;
@@ -343,6 +417,27 @@ export class Dispatcher {
       this.#parts.onError(error); // the lane asks again with its next such outcome
     }
   }
+}
+
+/** Wakes up to so many of the lanes that wait, the first first. */
+function wakeSome(lanes: Set<HostedLane>, count: number): void {
+  for (const lane of lanes) {
+    if (count-- <= 0) return;
+    lanes.delete(lane);
+    lane.wake();
+  }
+}
+
+function listFailed(
+  db: Database,
+  appId: string,
+  replay: StoredReplay,
+  after: number,
+  limit: number,
+): Promise<LogPlace[]> {
+  const { endpointId, only, reason, toPosition: to } = replay;
+  if (only === 'all') return Promise.resolve([]);
+  return positionsToReplay(db, { appId, endpointId, only, reason, after, to, limit });
 }
 
 /** The outcome of an attempt that the server's own rules do not let out. */

@@ -8,6 +8,7 @@ import {
   type DeadRow,
   type Flush,
   type LaneRow,
+  type ReplayRow,
   type RetryRow,
   writeFlush,
 } from '../storage/flush.ts';
@@ -21,6 +22,8 @@ export interface FlushItem {
   readonly closedRetry: ClosedRow | null;
   readonly deadRow: DeadRow | null;
   readonly closedDead: ClosedRow | null;
+  /** Whether others wait for it, so that it does not linger. */
+  readonly isUrgent?: boolean;
   /** Called when the item is taken into a flush: from here on settled_through may pass it. */
   taken?(): void;
   /** Called once after COMMIT. */
@@ -33,6 +36,8 @@ export interface FlushItem {
 export interface FlushedLane {
   /** The checkpoint to write along, or null when none is due. */
   checkpoint(nowMs: number, force: boolean): LaneRow | null;
+  /** The progress of its replays, where there is any. */
+  replayCheckpoints(): ReplayRow[];
   /** Whether a checkpoint is still to be written. */
   readonly behindCheckpoint: boolean;
 }
@@ -105,7 +110,7 @@ export class Flusher {
     this.#queue.push(item);
     if (item.lane) this.#markDirty(item.lane);
     if (this.#running || this.#immediate) return;
-    if (this.#queue.length >= this.#options.fullItems) {
+    if (item.isUrgent || this.#queue.length >= this.#options.fullItems) {
       this.#immediate = true;
       setImmediate(() => this.#kick());
     } else {
@@ -168,7 +173,7 @@ export class Flusher {
 
   #run(scope: 'items' | 'sweep' | 'all'): void {
     const { flush, items } = this.#take(scope);
-    if (items.length === 0 && flush.lanes.length === 0) {
+    if (items.length === 0 && flush.lanes.length === 0 && flush.replays.length === 0) {
       this.#rearm();
       return;
     }
@@ -197,7 +202,15 @@ export class Flusher {
    * may be touched twice in one statement: a second item for the same one waits for the next flush.
    */
   #take(scope: 'items' | 'sweep' | 'all'): { flush: Flush; items: FlushItem[] } {
-    const flush: Flush = { attempts: [], retries: [], closedRetries: [], dead: [], closedDead: [], lanes: [] };
+    const flush: Flush = {
+      attempts: [],
+      retries: [],
+      closedRetries: [],
+      dead: [],
+      closedDead: [],
+      lanes: [],
+      replays: [],
+    };
     const lanes = scope === 'items' ? new Set<FlushedLane>() : this.#dirty;
     const touched = new Set<string>();
     let count = 0;
@@ -226,6 +239,8 @@ export class Flusher {
       if (flush.lanes.length >= MAX_CHECKPOINTS && scope !== 'all') break; // the others follow with the next sweep
       const row = lane.checkpoint(nowMs, scope === 'all');
       if (row) flush.lanes.push(row);
+      const replays = lane.replayCheckpoints();
+      if (replays.length > 0) flush.replays.push(...replays);
       if (row || !lane.behindCheckpoint) this.#dirty.delete(lane);
       else this.#dirty.add(lane);
     }
@@ -259,9 +274,9 @@ export class Flusher {
 
 function withoutTexts(flush: Flush): Flush {
   const attempts = flush.attempts.map(
-    ({ key, attemptUuid, cursorUuid, day, startedMs, cause, attempt, dead, event, result }) => {
+    ({ key, attemptUuid, cursorUuid, batchUuid, day, startedMs, cause, attempt, dead, event, result }) => {
       const bare = { ...result, responseHead: null, responseBody: null, error: null, remoteAddress: null };
-      return { key, attemptUuid, cursorUuid, day, startedMs, cause, attempt, dead, event, result: bare };
+      return { key, attemptUuid, cursorUuid, batchUuid, day, startedMs, cause, attempt, dead, event, result: bare };
     },
   );
   return { ...flush, attempts };
@@ -269,10 +284,12 @@ function withoutTexts(flush: Flush): Flush {
 
 /** Notes the rows that an item writes besides its attempt; false, noting none, when one is noted already. */
 function touchRows(item: FlushItem, touched: Set<string>): boolean {
-  const row = item.retry ?? item.closedRetry ?? item.deadRow ?? item.closedDead;
-  if (!row) return true;
-  const key = `${row.key.endpointUuid} ${row.cursorUuid} ${row.position}`;
-  if (touched.has(key)) return false;
-  touched.add(key);
+  if (!item.retry && !item.closedRetry && !item.deadRow && !item.closedDead) return true;
+  const keys = new Set<string>();
+  for (const row of [item.retry, item.closedRetry, item.deadRow, item.closedDead]) {
+    if (row) keys.add(`${row.key.endpointUuid} ${row.cursorUuid} ${row.position}`);
+  }
+  for (const key of keys) if (touched.has(key)) return false;
+  for (const key of keys) touched.add(key);
   return true;
 }

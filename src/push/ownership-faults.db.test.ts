@@ -23,7 +23,7 @@ afterEach(async () => {
 });
 
 const sql = (text: string) => database.db.query({ name: `t${randomBytes(4).toString('hex')}`, text });
-const EMPTY = { attempts: [], retries: [], closedRetries: [], dead: [], closedDead: [], lanes: [] };
+const EMPTY = { attempts: [], retries: [], closedRetries: [], dead: [], closedDead: [], lanes: [], replays: [] };
 
 /** A database that lets the test act between a statement and its reply. */
 class InterceptedDatabase extends Database {

@@ -17,7 +17,7 @@ afterEach(async () => {
   await database.close();
 });
 
-const EMPTY = { attempts: [], retries: [], closedRetries: [], dead: [], closedDead: [], lanes: [] };
+const EMPTY = { attempts: [], retries: [], closedRetries: [], dead: [], closedDead: [], lanes: [], replays: [] };
 
 function setup(options: { ttlMs?: number; renewEveryMs?: number; marginMs?: number } = {}) {
   const taken: number[][] = [];

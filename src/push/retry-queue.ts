@@ -23,8 +23,9 @@ export class RetryQueue {
     return this.#due[this.#due.length - 1]?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
-  get nextPosition(): number {
-    return this.#due[this.#due.length - 1]?.position ?? 0;
+  /** The next due, which stays. */
+  peek(): StoredRetry | null {
+    return this.#due[this.#due.length - 1] ?? null;
   }
 
   /** Whether the table holds retries that memory does not, and memory runs low. */
@@ -58,6 +59,12 @@ export class RetryQueue {
     const retry = this.#due.pop() ?? null;
     if (retry) this.#underWay.add(retry.position);
     return retry;
+  }
+
+  /** What memory holds is due now: the endpoint was changed, or whoever waits for it. */
+  hasten(nowMs: number): void {
+    for (const retry of this.#due) retry.dueMs = Math.min(retry.dueMs, nowMs);
+    this.#due.sort((a, b) => b.dueMs - a.dueMs || b.position - a.position);
   }
 
   /** Gives back a retry that was taken, with a new due time. */

@@ -43,7 +43,7 @@ export async function sendNow(parts: SendNowParts, request: SendNowRequest): Pro
     parts.sender.send({ target, ...buildRequest(endpoint, open, parts.version), timeoutMs }, resolve);
   });
   const key = { appUuid: uuidFromId('app', request.appId), endpointUuid: uuidFromId('endpoint', endpoint.id) };
-  const row: AttemptRow = { ...open, key, cursorUuid: null, dead: false, result };
+  const row: AttemptRow = { ...open, key, cursorUuid: null, batchUuid: null, dead: false, result };
   const closed =
     cause === 'resend' && result.outcome === 'delivered'
       ? { key, cursorUuid: LIVE_CURSOR_UUID, position: event.position }

@@ -32,6 +32,8 @@ export interface AttemptRow {
   readonly attemptUuid: string;
   /** A replay's id; null for everything else. */
   readonly cursorUuid: string | null;
+  /** The request that it shared with other events; null for one of its own. */
+  readonly batchUuid: string | null;
   /** Partition day: of the time inside the attempt's id. */
   readonly day: string;
   readonly startedMs: number;
@@ -80,6 +82,18 @@ export interface LaneRow {
   breaker: BreakerSnapshot;
 }
 
+/** A replay's progress; absolute figures, so that a flush may be repeated. */
+export interface ReplayRow {
+  key: LaneKey;
+  replayUuid: string;
+  settledThrough: number;
+  settledDay: string;
+  lowAttemptUuid: string;
+  delivered: number;
+  dead: number;
+  isDone: boolean;
+}
+
 export interface Flush {
   attempts: AttemptRow[];
   retries: RetryRow[];
@@ -87,6 +101,7 @@ export interface Flush {
   dead: DeadRow[];
   closedDead: ClosedRow[];
   lanes: LaneRow[];
+  replays: ReplayRow[];
 }
 
 const FLUSH = {
@@ -100,49 +115,59 @@ WITH fence AS (
   JOIN lanes l ON l.app_id = u.app_id AND l.endpoint_id = u.endpoint_id
 ), attempted AS (
   INSERT INTO attempts (app_id, endpoint_id, attempt_id, cursor_id, position, started_at, day, cause, attempt, outcome, reason, status,
-    dns_us, connect_us, tls_us, first_byte_us, total_us, dead, event_id, remote_address, response_head, response_body, error)
+    dns_us, connect_us, tls_us, first_byte_us, total_us, dead, event_id, remote_address, response_head, response_body, error, batch_id)
   SELECT l.app_id, l.endpoint_id, a.attempt_id, a.cursor_id, a.position, to_timestamp(a.started_ms / 1000), a.day, a.cause, a.attempt,
     a.outcome, a.reason, a.status, a.dns_us, a.connect_us, a.tls_us, a.first_byte_us, a.total_us, a.dead, a.event_id, a.remote_address,
-    substring($26::bytea FROM a.start FOR a.head_bytes), substring($26::bytea FROM a.start + a.head_bytes FOR a.body_bytes), a.error
+    substring($26::bytea FROM a.start FOR a.head_bytes), substring($26::bytea FROM a.start + a.head_bytes FOR a.body_bytes), a.error, a.batch_id
   FROM unnest($5::integer[], $6::uuid[], $7::uuid[], $8::bigint[], $9::float8[], $10::date[], $11::smallint[], $12::smallint[], $13::smallint[],
     $14::smallint[], $15::smallint[], $16::integer[], $17::integer[], $18::integer[], $19::integer[], $20::integer[], $21::boolean[],
-    $22::text[], $23::text[], $24::integer[], $25::integer[], $27::integer[], $28::text[])
+    $22::text[], $23::text[], $24::integer[], $25::integer[], $27::integer[], $28::text[], $29::uuid[])
     AS a(lane_number, attempt_id, cursor_id, position, started_ms, day, cause, attempt, outcome, reason, status, dns_us, connect_us,
-      tls_us, first_byte_us, total_us, dead, event_id, remote_address, start, head_bytes, body_bytes, error)
+      tls_us, first_byte_us, total_us, dead, event_id, remote_address, start, head_bytes, body_bytes, error, batch_id)
   JOIN live l ON l.lane_number = a.lane_number
   ON CONFLICT DO NOTHING
 ), retried AS (
   INSERT INTO retries (app_id, endpoint_id, cursor_id, position, day, event_id, attempts, consumed, due_at, last_reason, created_at)
   SELECT l.app_id, l.endpoint_id, r.cursor_id, r.position, r.day, r.event_id, r.attempts, r.consumed, to_timestamp(r.due_ms / 1000), r.reason, now()
-  FROM unnest($29::integer[], $30::uuid[], $31::bigint[], $32::date[], $33::text[], $34::smallint[], $35::smallint[], $36::float8[], $37::text[])
+  FROM unnest($30::integer[], $31::uuid[], $32::bigint[], $33::date[], $34::text[], $35::smallint[], $36::smallint[], $37::float8[], $38::text[])
     AS r(lane_number, cursor_id, position, day, event_id, attempts, consumed, due_ms, reason)
   JOIN live l ON l.lane_number = r.lane_number
   ON CONFLICT (app_id, endpoint_id, cursor_id, position) DO UPDATE
   SET attempts = excluded.attempts, consumed = excluded.consumed, due_at = excluded.due_at, last_reason = excluded.last_reason
 ), closed_retries AS (
   DELETE FROM retries r
-  USING unnest($38::integer[], $39::uuid[], $40::bigint[]) AS c(lane_number, cursor_id, position) JOIN live l ON l.lane_number = c.lane_number
+  USING unnest($39::integer[], $40::uuid[], $41::bigint[]) AS c(lane_number, cursor_id, position) JOIN live l ON l.lane_number = c.lane_number
   WHERE r.app_id = l.app_id AND r.endpoint_id = l.endpoint_id AND r.cursor_id = c.cursor_id AND r.position = c.position
 ), died AS (
   INSERT INTO dead (app_id, endpoint_id, cursor_id, position, day, event_id, attempts, reason, died_at)
   SELECT l.app_id, l.endpoint_id, d.cursor_id, d.position, d.day, d.event_id, d.attempts, d.reason, now()
-  FROM unnest($41::integer[], $42::uuid[], $43::bigint[], $44::date[], $45::text[], $46::smallint[], $47::text[])
+  FROM unnest($42::integer[], $43::uuid[], $44::bigint[], $45::date[], $46::text[], $47::smallint[], $48::text[])
     AS d(lane_number, cursor_id, position, day, event_id, attempts, reason)
   JOIN live l ON l.lane_number = d.lane_number
   ON CONFLICT DO NOTHING
 ), closed_dead AS (
   DELETE FROM dead d
-  USING unnest($48::integer[], $49::uuid[], $50::bigint[]) AS c(lane_number, cursor_id, position) JOIN live l ON l.lane_number = c.lane_number
+  USING unnest($49::integer[], $50::uuid[], $51::bigint[]) AS c(lane_number, cursor_id, position) JOIN live l ON l.lane_number = c.lane_number
   WHERE d.app_id = l.app_id AND d.endpoint_id = l.endpoint_id AND d.cursor_id = c.cursor_id AND d.position = c.position
 ), advanced AS (
   UPDATE lanes t
   SET settled_through = greatest(t.settled_through, s.settled_through), settled_day = greatest(t.settled_day, s.settled_day),
       low_attempt_id = s.low_attempt_id, breaker = s.breaker, breaker_open_since = to_timestamp(s.open_since_ms / 1000),
       breaker_next_probe_at = to_timestamp(s.next_probe_ms / 1000), updated_at = now()
-  FROM unnest($51::integer[], $52::bigint[], $53::date[], $54::uuid[], $55::text[], $56::float8[], $57::float8[])
+  FROM unnest($52::integer[], $53::bigint[], $54::date[], $55::uuid[], $56::text[], $57::float8[], $58::float8[])
     AS s(lane_number, settled_through, settled_day, low_attempt_id, breaker, open_since_ms, next_probe_ms)
   JOIN live l ON l.lane_number = s.lane_number
   WHERE t.app_id = l.app_id AND t.endpoint_id = l.endpoint_id
+), replayed AS (
+  UPDATE replays t
+  SET settled_through = greatest(t.settled_through, s.settled_through), settled_day = greatest(t.settled_day, s.settled_day),
+      low_attempt_id = s.low_attempt_id, delivered = s.delivered, dead = s.dead,
+      state = CASE WHEN s.is_done AND t.state = 'running' THEN 'done' ELSE t.state END,
+      finished_at = CASE WHEN s.is_done AND t.state = 'running' THEN now() ELSE t.finished_at END
+  FROM unnest($59::integer[], $60::uuid[], $61::bigint[], $62::date[], $63::uuid[], $64::bigint[], $65::bigint[], $66::boolean[])
+    AS s(lane_number, replay_id, settled_through, settled_day, low_attempt_id, delivered, dead, is_done)
+  JOIN live l ON l.lane_number = s.lane_number
+  WHERE t.app_id = l.app_id AND t.endpoint_id = l.endpoint_id AND t.replay_id = s.replay_id
 )
 SELECT held FROM fence`,
 } satisfies Query;
@@ -168,7 +193,7 @@ function encodeFlush(process: { processUuid: string; epoch: number }, flush: Flu
     return number;
   };
   const attempts = encodeAttempts(flush.attempts, numberOf);
-  const { retries, closedRetries, dead, closedDead, lanes } = flush;
+  const { retries, closedRetries, dead, closedDead, lanes, replays } = flush;
   const rest = [
     int4Array(retries, (r) => numberOf(r.key)),
     uuidArray(retries, (r) => r.cursorUuid),
@@ -199,13 +224,21 @@ function encodeFlush(process: { processUuid: string; epoch: number }, flush: Flu
     textArray(lanes, (l) => l.breaker.state),
     float8Array(lanes, (l) => l.breaker.openSinceMs),
     float8Array(lanes, (l) => l.breaker.nextProbeMs),
+    int4Array(replays, (r) => numberOf(r.key)),
+    uuidArray(replays, (r) => r.replayUuid),
+    int8Array(replays, (r) => r.settledThrough),
+    dateArray(replays, (r) => r.settledDay),
+    uuidArray(replays, (r) => r.lowAttemptUuid),
+    int8Array(replays, (r) => r.delivered),
+    int8Array(replays, (r) => r.dead),
+    boolArray(replays, (r) => r.isDone),
   ];
   const apps = uuidArray(keys, (key) => key.appUuid);
   const endpoints = uuidArray(keys, (key) => key.endpointUuid);
   return [process.processUuid, process.epoch, apps, endpoints, ...attempts, ...rest];
 }
 
-/** $5 to $28, in the statement's order. */
+/** $5 to $29, in the statement's order. */
 function encodeAttempts(rows: AttemptRow[], numberOf: (lane: LaneKey) => number): unknown[] {
   const starts: number[] = [];
   let textBytes = 0;
@@ -244,5 +277,6 @@ function encodeAttempts(rows: AttemptRow[], numberOf: (lane: LaneKey) => number)
     blob,
     int4Array(rows, (row) => row.result.responseBody?.length ?? null),
     textArray(rows, (row) => row.result.error?.replaceAll('\0', '') ?? null),
+    uuidArray(rows, (row) => row.batchUuid),
   ];
 }

@@ -5,6 +5,7 @@ import { idFromUuid, uuidFromId } from '../core/id.ts';
 import { CAUSES, OUTCOMES } from '../core/outcome.ts';
 import type { Query, Queryable } from './database.ts';
 import { LIVE_CURSOR_UUID } from './flush.ts';
+import { cursorKey } from './retries.ts';
 
 export interface StoredLane {
   endpointId: string;
@@ -72,17 +73,51 @@ export async function loadSettledBeyond(
 ): Promise<Map<string, Set<number>>> {
   const values = [uuidFromId('app', appId), endpointUuids];
   const rows = await db.query<{ endpoint_id: string; position: number }>(SETTLED_BEYOND, values);
-  const beyond = new Map<string, Set<number>>();
+  return groupPositions(rows, (row) => idFromUuid('endpoint', row.endpoint_id));
+}
+
+// The same for replays, each against its own cursor only (design rule 17).
+const REPLAYED_BEYOND = {
+  name: 'replayed_beyond',
+  text: `
+SELECT p.endpoint_id, p.replay_id, a.position
+FROM replays p JOIN attempts a ON a.app_id = p.app_id AND a.endpoint_id = p.endpoint_id
+  AND a.attempt_id >= coalesce(p.low_attempt_id, '${LIVE_CURSOR_UUID}') AND a.day >= (p.created_at AT TIME ZONE 'UTC')::date - 1
+WHERE p.app_id = $1 AND p.endpoint_id = ANY ($2::uuid[]) AND p.state = 'running' AND a.app_id = $1 AND a.cursor_id = p.replay_id
+  AND a.position > p.settled_through AND (a.outcome = ${OUTCOMES.indexOf('delivered')} OR a.dead)
+UNION
+SELECT p.endpoint_id, p.replay_id, r.position
+FROM replays p JOIN retries r ON r.app_id = p.app_id AND r.endpoint_id = p.endpoint_id AND r.cursor_id = p.replay_id
+WHERE p.app_id = $1 AND p.endpoint_id = ANY ($2::uuid[]) AND p.state = 'running' AND r.app_id = $1 AND r.position > p.settled_through
+UNION
+SELECT p.endpoint_id, p.replay_id, d.position
+FROM replays p JOIN dead d ON d.app_id = p.app_id AND d.endpoint_id = p.endpoint_id AND d.cursor_id = p.replay_id
+WHERE p.app_id = $1 AND p.endpoint_id = ANY ($2::uuid[]) AND p.state = 'running' AND d.app_id = $1 AND d.position > p.settled_through`,
+} satisfies Query;
+
+/** By endpoint and replay (cursorKey), the positions of running replays that must not be sent again. */
+export async function loadReplayedBeyond(
+  db: Queryable,
+  appId: string,
+  endpointUuids: string[],
+): Promise<Map<string, Set<number>>> {
+  const values = [uuidFromId('app', appId), endpointUuids];
+  const rows = await db.query<{ endpoint_id: string; replay_id: string; position: number }>(REPLAYED_BEYOND, values);
+  return groupPositions(rows, (row) => cursorKey(idFromUuid('endpoint', row.endpoint_id), row.replay_id));
+}
+
+function groupPositions<Row extends { position: number }>(
+  rows: Row[],
+  keyOf: (row: Row) => string,
+): Map<string, Set<number>> {
+  const groups = new Map<string, Set<number>>();
   for (const row of rows) {
-    const endpointId = idFromUuid('endpoint', row.endpoint_id);
-    let positions = beyond.get(endpointId);
-    if (!positions) {
-      positions = new Set();
-      beyond.set(endpointId, positions);
-    }
-    positions.add(row.position);
+    const key = keyOf(row);
+    const positions = groups.get(key);
+    if (positions) positions.add(row.position);
+    else groups.set(key, new Set([row.position]));
   }
-  return beyond;
+  return groups;
 }
 
 // Keyset order over apps; what is idle stays unread until its app's next event.
@@ -93,10 +128,13 @@ SELECT app_id FROM (
   SELECT l.app_id FROM lanes l JOIN heads h ON h.app_id = l.app_id WHERE l.slot = ANY ($1::smallint[]) AND l.settled_through < h.last_position
   UNION
   SELECT l.app_id FROM lanes l JOIN retries r ON r.app_id = l.app_id AND r.endpoint_id = l.endpoint_id WHERE l.slot = ANY ($1::smallint[])
+  UNION
+  SELECT l.app_id FROM lanes l JOIN replays p ON p.app_id = l.app_id AND p.endpoint_id = l.endpoint_id AND p.state = 'running'
+  WHERE l.slot = ANY ($1::smallint[])
 ) AS work ORDER BY app_id`,
 } satisfies Query;
 
-/** The apps in whose lanes of these slots something is pending: a lag or a retry. */
+/** The apps in whose lanes of these slots something is pending: a lag, a retry or a replay. */
 export async function appsWithWork(db: Queryable, slots: number[]): Promise<string[]> {
   const rows = await db.query<{ app_id: string }>(APPS_WITH_WORK, [slots]);
   return rows.map((row) => idFromUuid('app', row.app_id));

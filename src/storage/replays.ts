@@ -244,18 +244,21 @@ export interface StoredReplay {
   fromDay: string;
   /** Inclusive. */
   toPosition: number;
+  toDay: string;
   only: ReplayKind;
   types: string[] | null;
   reason: string | null;
   settledThrough: number;
   settledDay: string;
   lowAttemptUuid: string | null;
+  delivered: number;
+  dead: number;
 }
 
 const LOAD_RUNNING = {
   name: 'load_running_replays',
   text: `
-SELECT endpoint_id, replay_id, from_position, from_day, to_position, only_outcome, types, reason, settled_through, settled_day, low_attempt_id
+SELECT ${COLUMNS}, low_attempt_id
 FROM replays WHERE app_id = $1 AND endpoint_id = ANY ($2::uuid[]) AND state = 'running' ORDER BY endpoint_id, replay_id`,
 } satisfies Query;
 
@@ -276,11 +279,14 @@ export async function loadRunningReplays(
     fromPosition: row.from_position,
     fromDay: row.from_day,
     toPosition: row.to_position,
+    toDay: row.to_day,
     only: row.only_outcome,
     types: row.types,
     reason: row.reason,
     settledThrough: row.settled_through,
     settledDay: row.settled_day,
     lowAttemptUuid: row.low_attempt_id,
+    delivered: row.delivered,
+    dead: row.dead,
   }));
 }

@@ -1,0 +1,212 @@
+// A lane alone, with its host in the test's hands: what is read, sent and flushed ends when the test says so.
+import { ENDPOINT_DEFAULTS, type EndpointConfig } from '../src/core/endpoint.ts';
+import type { LogEvent } from '../src/core/event.ts';
+import { IdGenerator } from '../src/core/id.ts';
+import type { SendResult } from '../src/core/outcome.ts';
+import { parseSecret } from '../src/core/signature.ts';
+import type { LogPlace } from '../src/log/event-cache.ts';
+import type { DeliveryBatch } from '../src/push/delivery-batch.ts';
+import type { FlushItem } from '../src/push/flusher.ts';
+import { Lane, type RunningReplay } from '../src/push/lane.ts';
+import type { HostedLane, LaneHost } from '../src/push/lane-host.ts';
+import type { LoadedEndpoint } from '../src/push/loaded-endpoint.ts';
+import type { OpenAttempt } from '../src/push/open-attempt.ts';
+import type { StoredReplay } from '../src/storage/replays.ts';
+import type { StoredRetry } from '../src/storage/retries.ts';
+
+export const DAY = '2026-11-21';
+const KEY = { appUuid: '0197a000-0000-7000-8000-000000000001', endpointUuid: '0197a000-0000-7000-8000-000000000002' };
+
+export const anEvent = (position: number): LogEvent => ({
+  appId: 'app_1',
+  position,
+  day: DAY,
+  id: `evt_${position}`,
+  type: 'a',
+  timeMs: 0,
+  appendedMs: 0,
+  channels: [],
+  configVersion: 1,
+  data: Buffer.from('{}'),
+});
+
+export const aRetry = (position: number, more: Partial<StoredRetry> = {}): StoredRetry => ({
+  position,
+  day: DAY,
+  eventId: `evt_${position}`,
+  attempts: 1,
+  consumed: 1,
+  dueMs: 0,
+  ...more,
+});
+
+export function anEndpoint(
+  overrides: Partial<LoadedEndpoint> & { settings?: Partial<EndpointConfig> } = {},
+): LoadedEndpoint {
+  const { settings, ...loaded } = overrides;
+  return {
+    id: 'ep_1',
+    config: {
+      ...ENDPOINT_DEFAULTS,
+      url: 'https://example.com/',
+      maxConcurrency: 8,
+      timeoutMs: 1000,
+      disableAfterSeconds: 3600,
+      ...settings,
+    },
+    configVersion: 1,
+    paused: false,
+    disabled: false,
+    skipThrough: 0,
+    target: null as never,
+    keys: () => [parseSecret('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')],
+    matches: () => true,
+    exactTypes: null,
+    ...loaded,
+  };
+}
+
+export const DELIVERED: SendResult = {
+  outcome: 'delivered',
+  reason: 'delivered',
+  status: 200,
+  timings: { dnsUs: null, connectUs: null, tlsUs: null, firstByteUs: 1, totalUs: 2 },
+  remoteAddress: null,
+  responseHead: null,
+  responseBody: null,
+  retryAfterMs: null,
+  error: null,
+};
+
+interface Waiting<T> {
+  resolve(value: T): void;
+  reject(error: Error): void;
+}
+
+export const REJECTED: SendResult = { ...DELIVERED, outcome: 'rejected', reason: 'status_4xx', status: 400 };
+export const UNREACHABLE: SendResult = { ...DELIVERED, outcome: 'unreachable', reason: 'status_5xx', status: 500 };
+
+export const aReplay = (more: Partial<StoredReplay> = {}): RunningReplay => ({
+  replay: {
+    replayId: 'rpl_1',
+    replayUuid: '0197a000-0000-7000-8000-000000000003',
+    endpointId: 'ep_1',
+    fromPosition: 0,
+    fromDay: DAY,
+    toPosition: 100,
+    toDay: DAY,
+    only: 'all',
+    types: null,
+    reason: null,
+    settledThrough: 0,
+    settledDay: DAY,
+    lowAttemptUuid: null,
+    delivered: 0,
+    dead: 0,
+    ...more,
+  },
+  state: { settledBeyond: undefined, lowAttemptUuid: null, retries: undefined },
+});
+
+/** A lane whose turns, reads, answers and flushes are taken by hand. */
+export function laneAlone(stored: {
+  settledThrough: number;
+  settledBeyond?: Set<number>;
+  retries?: { total: number; next: StoredRetry[] };
+  settings?: Partial<EndpointConfig>;
+  replays?: RunningReplay[];
+}) {
+  const ids = new IdGenerator({ now: () => 1_800_000_000_000, randomBytes: (size) => Buffer.alloc(size) });
+  let routed: LogPlace = { position: stored.settledThrough, day: DAY };
+  const state = { nowMs: 1_800_000_000_000, maySend: true };
+  const ready = new Set<HostedLane>();
+  const wakes: number[] = [];
+  const sent: { attempt: OpenAttempt; batch: DeliveryBatch | null; answer: (result: SendResult) => void }[] = [];
+  const flushed: FlushItem[] = [];
+  const reads: Waiting<LogEvent[]>[] = [];
+  const eventReads: Waiting<LogEvent | null>[] = [];
+  const refills: Waiting<StoredRetry[]>[] = [];
+  const lists: Waiting<LogPlace[]>[] = [];
+  const transitions: string[] = [];
+  const died: string[] = [];
+  const waitIn = <T>(list: Waiting<T>[]) => new Promise<T>((resolve, reject) => list.push({ resolve, reject }));
+  const host: LaneHost = {
+    now: () => state.nowMs,
+    random: () => 0.5,
+    newAttempt: () => ({ attemptUuid: ids.uuid(), day: DAY, startedMs: state.nowMs }),
+    maySend: () => state.maySend,
+    newUuid: () => ids.uuid(),
+    opened: () => {},
+    closed: () => {},
+    send: (request, done) => {
+      const batch = 'attempts' in request ? request : null;
+      sent.push({ attempt: batch ? batch.attempts[0] : (request as OpenAttempt), batch, answer: done });
+    },
+    flush: (item) => flushed.push(item),
+    checkpointSoon: () => {},
+    ready: (lane) => ready.add(lane),
+    wakeAt: (_, atMs) => wakes.push(atMs),
+    readAt: () => waitIn(eventReads),
+    moreRetries: () => waitIn(refills),
+    listFailed: () => waitIn(lists),
+    breakerChanged: (_, transition) => transitions.push(transition),
+    disable: () => {},
+    died: (_, eventId, reason) => died.push(`${eventId} ${reason}`),
+    failed: () => {},
+    read: () => waitIn(reads),
+    routed: () => routed,
+  };
+  const lane = new Lane({
+    host,
+    appId: 'app_1',
+    key: KEY,
+    endpoint: anEndpoint({ settings: stored.settings }),
+    stored: {
+      endpointId: 'ep_1',
+      settledThrough: stored.settledThrough,
+      settledDay: DAY,
+      lowAttemptUuid: null,
+      breaker: { state: 'closed', openSinceMs: null, nextProbeMs: null },
+    },
+    state: { settledBeyond: stored.settledBeyond, lowAttemptUuid: null, retries: stored.retries },
+    replays: stored.replays ?? [],
+  });
+  return {
+    lane,
+    state,
+    sent,
+    flushed,
+    reads,
+    eventReads,
+    refills,
+    lists,
+    transitions,
+    died,
+    wakes,
+    offer(position: number): void {
+      routed = { position, day: DAY };
+      lane.offer(anEvent(position));
+    },
+    route(position: number): void {
+      routed = { position, day: DAY };
+    },
+    get isReady(): boolean {
+      return ready.has(lane);
+    },
+    /** Takes turns until none is asked for, and lets what was resolved go on. */
+    async turn(): Promise<void> {
+      for (let n = 0; n < 10; n++) await null;
+      while (ready.delete(lane)) {
+        lane.isReady = false;
+        if (lane.pump(16)) lane.wake();
+        for (let n = 0; n < 10; n++) await null;
+      }
+    },
+    /** Takes the oldest items into a flush and commits it. */
+    commit(count = flushed.length): void {
+      const items = flushed.splice(0, count);
+      for (const item of items) item.taken?.();
+      for (const item of items) item.committed();
+    },
+  };
+}
