@@ -42,9 +42,9 @@ export function answerCalls(handlers: Handlers): void {
   process.on('SIGINT', () => {});
 }
 
-/** In the parent: starts the program `name` that lies beside this file. Its CPU goes into the child's own account. */
-export function startChild<H extends Handlers>(name: string): ChildHandle<H> {
-  const child = fork(new URL(`./${name}.js`, import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+/** In the parent: starts the program `name` that lies beside `base`, by default this file. Its CPU goes into the child's own account. */
+export function startChild<H extends Handlers>(name: string, base = import.meta.url): ChildHandle<H> {
+  const child = fork(new URL(`./${name}.js`, base), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const pending = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   let nextId = 1;
   child.on('message', ({ id, value, error }: Response) => {
