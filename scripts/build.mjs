@@ -35,6 +35,11 @@ export async function buildBench() {
   await bundle(['--config', join('bench', 'tsdown.config.ts')]);
 }
 
+/** Builds the fault suite's programs into dist-faults/. */
+export async function buildFaults() {
+  await bundle(['--config', join('faults', 'tsdown.config.ts')]);
+}
+
 async function bundle(args) {
   const program = join(ROOT, 'node_modules', 'tsdown', 'dist', 'run.mjs');
   try {
