@@ -53,6 +53,23 @@ describe('database', () => {
     await connection.reset();
   });
 
+  test('a transaction whose connection is lost between two statements does not go on, or commit, on another', async () => {
+    const connection = openDatabase().dedicated();
+    for (const last of [() => connection.query(ONE), () => connection.commit(), () => connection.rollback()]) {
+      await connection.begin();
+      const client = await connection.client();
+      const lost = new Promise((resolve) => client.once('end', resolve));
+      await database.db.query({ name: 'end_backend', text: 'SELECT pg_terminate_backend($1)' }, [
+        (client as unknown as { processID: number }).processID,
+      ]);
+      await lost;
+      expect(isUnavailable((await failure(last())).error)).toBe(true);
+      await connection.reset();
+      expect(await connection.query(ONE)).toEqual([{ one: 1 }]);
+    }
+    await connection.reset();
+  });
+
   test('a reset does not wait for a server that is silent, nor for a connection that is only being made', async () => {
     const connection = openDatabase().dedicated({ statementTimeoutMs: 60_000 });
     await connection.query(ONE);

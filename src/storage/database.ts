@@ -156,6 +156,8 @@ export class DedicatedConnection implements Queryable {
   readonly #onError: (error: Error) => void;
   #client: pg.Client | null = null;
   #connecting: pg.Client | null = null;
+  /** The connection that a transaction was begun on. When it is lost, so is the transaction: what is left of it must not run on another. */
+  #transaction: pg.Client | null = null;
 
   constructor(parts: {
     config: pg.ClientConfig;
@@ -190,7 +192,7 @@ export class DedicatedConnection implements Queryable {
   }
 
   async query<Row>(query: Query, values: unknown[] = []): Promise<Row[]> {
-    const client = await this.client();
+    const client = this.#transaction ?? (await this.client());
     if (this.#statementTimeoutMs === null) return (await client.query({ ...query, values })).rows as Row[];
     let late = false;
     const timer = setTimeout(() => {
@@ -209,19 +211,29 @@ export class DedicatedConnection implements Queryable {
   }
 
   async begin(): Promise<void> {
+    this.#transaction = await this.client();
     await this.query({ name: 'begin', text: 'BEGIN' });
   }
 
   async commit(): Promise<void> {
-    await this.query({ name: 'commit', text: 'COMMIT' });
+    await this.#end({ name: 'commit', text: 'COMMIT' });
   }
 
   async rollback(): Promise<void> {
-    await this.query({ name: 'rollback', text: 'ROLLBACK' });
+    await this.#end({ name: 'rollback', text: 'ROLLBACK' });
+  }
+
+  async #end(query: Query): Promise<void> {
+    try {
+      await this.query(query);
+    } finally {
+      this.#transaction = null;
+    }
   }
 
   /** Drops the connection, also one that does not answer or is only being made: what runs on it fails, the next query opens another. */
   async reset(): Promise<void> {
+    this.#transaction = null;
     const clients = [this.#client, this.#connecting].filter((client) => client !== null);
     await Promise.all(clients.map((client) => this.#giveUp(client)));
   }
