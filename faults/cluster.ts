@@ -356,10 +356,12 @@ export class Cluster {
     }
   }
 
+  /** What the processes logged, the latest, each kind once. */
   #lastWords(): string[] {
-    return this.servers.flatMap(({ log }, i) =>
-      log.length === 0 ? [] : [`process ${i + 1} logged: ${log.slice(-3).join('\n')}`],
-    );
+    return this.servers.flatMap(({ log }, i) => {
+      const said = new Set(log.map((line) => /"msg":("(?:[^"\\]|\\.)*")/.exec(line)?.[1] ?? line));
+      return said.size === 0 ? [] : [`process ${i + 1} logged: ${[...said].slice(-4).join(', ')}`];
+    });
   }
 
   async #cli(...args: string[]): Promise<string> {
