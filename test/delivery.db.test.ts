@@ -248,7 +248,7 @@ describe('a failing event', () => {
     expect((await server.ask(`GET ${app}/dead`)).data).toMatchObject([{ event: 'poison', attempts: 8 }]);
     const received = idsAt(hooks).filter((id) => id !== 'poison');
     expect(received.sort()).toEqual(others.map(({ id }) => id).sort());
-    expect((await server.ask(`GET ${endpoint}/status`)).breaker).toBe('closed');
+    expect((await server.ask(`GET ${endpoint}/status`)).breaker.state).toBe('closed');
     expect(await server.operations(endpointId)).toEqual([]);
   });
 });
@@ -258,7 +258,7 @@ describe('an endpoint that is down', () => {
     const { hooks, appId, endpointId, app, endpoint } = await setup(500, { retry: { delaysSeconds: [0.2, 0.2] } });
     const events = Array.from({ length: 40 }, (_, data) => ({ type: 'a.b', data }));
     const published = await server.ask(`POST ${app}/events/batch`, { events });
-    await until(async () => (await server.ask(`GET ${endpoint}/status`)).breaker === 'open');
+    await until(async () => (await server.ask(`GET ${endpoint}/status`)).breaker.state === 'open');
     expect((await server.ask(`GET ${endpoint}/status`)).reason).toMatch(/cannot be reached/);
     await until(async () => (await server.operations(endpointId)).length === 1);
     const failedSoFar = hooks.requests.length;
@@ -281,7 +281,7 @@ describe('an endpoint that is down', () => {
 
   test('is taken for down when three different events have failed, and not before', async () => {
     const { appId, endpoint } = await setup(500, { retry: { delaysSeconds: [0, 0, 0, 3600] } });
-    const breaker = async (): Promise<string> => (await server.ask(`GET ${endpoint}/status`)).breaker;
+    const breaker = async (): Promise<string> => (await server.ask(`GET ${endpoint}/status`)).breaker.state;
     const attempts = async (): Promise<number> => (await server.ask(`GET ${endpoint}/attempts`)).data.length;
     for (const failed of [4, 8]) {
       await server.publish(appId);

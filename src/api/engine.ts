@@ -1,5 +1,5 @@
 // What the API needs of the engine, and all that it knows of it.
-import type { BreakerState } from '../core/breaker.ts';
+import type { BreakerSnapshot } from '../core/breaker.ts';
 import type { Endpoint, EndpointState } from '../core/endpoint.ts';
 import type { LogEvent, NewEvent } from '../core/event.ts';
 import type { Attempt } from '../storage/attempt-listing.ts';
@@ -21,6 +21,12 @@ interface SuccessCount {
   delivered: number;
 }
 
+/**
+ * Why an endpoint that runs takes no new events: too many wait for a retry, or under strict order one has used up its schedule and
+ * `onExhausted` is `block`.
+ */
+export const BLOCKS = ['retries', 'exhausted'] as const;
+
 /** An endpoint's live state, as only the owner of its lane knows it. */
 export interface LaneStatus {
   state: EndpointState;
@@ -34,10 +40,15 @@ export interface LaneStatus {
     /** Age of the oldest of them; 0 when there is none. */
     seconds: number;
   };
-  breaker: BreakerState;
+  breaker: BreakerSnapshot;
   /** How many attempts may be open at once now. */
   window: number;
   inFlight: number;
+  /** Requests that its rate allows at once now; null without a rate. */
+  rateTokens: number | null;
+  /** The endpoint asked not to be sent anything until then; null when it did not, or the time is over. */
+  throttledUntilMs: number | null;
+  blocked: (typeof BLOCKS)[number] | null;
   /** Attempts a second, averaged over the last ten seconds. */
   rate: number;
   lastAttempt: Attempt | null;

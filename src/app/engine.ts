@@ -95,9 +95,12 @@ export class LocalEngine implements Engine {
       reason: reasonOf(lane, now),
       settled,
       lag: { events: pending, seconds: pending > 0 && oldest ? Math.max(0, (now - oldest.appendedMs) / 1000) : 0 },
-      breaker: lane.breaker.snapshot.state,
+      breaker: lane.breaker.snapshot,
       window: lane.window.size,
       inFlight: lane.inFlight,
+      rateTokens: null,
+      throttledUntilMs: lane.throttledUntilMs > now ? lane.throttledUntilMs : null,
+      blocked: lane.blocked ? 'retries' : null,
       rate: meter?.perSecond(now) ?? 0,
       lastAttempt: lastAttempt ? toAttempt(lane.appId, lane.endpoint.id, lastAttempt) : null,
       success: {

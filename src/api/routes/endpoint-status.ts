@@ -1,18 +1,21 @@
 import { z } from 'zod';
 import { BREAKER_STATES } from '../../core/breaker.ts';
-import { ENDPOINT_STATES, type Endpoint } from '../../core/endpoint.ts';
+import { ENDPOINT_ORDERS, ENDPOINT_STATES, type Endpoint, ON_EXHAUSTED } from '../../core/endpoint.ts';
 import { uuidFromId } from '../../core/id.ts';
 import { listEndpointAttempts } from '../../storage/attempt-listing.ts';
 import { noEndpoint } from '../../storage/endpoints.ts';
-import { readLaneState } from '../../storage/lane-state.ts';
+import { readLaneState, readWaitingRetries } from '../../storage/lane-state.ts';
+import { listRunningReplays } from '../../storage/replays.ts';
 import { appAccess } from '../access.ts';
 import { AttemptSchema, renderAttempt } from '../attempt-json.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
 import { stateOf } from '../endpoint-json.ts';
-import type { LaneStatus } from '../engine.ts';
+import { BLOCKS, type LaneStatus } from '../engine.ts';
 import { cursorWriter } from '../event-json.ts';
 import { knownEndpoint } from '../known-endpoint.ts';
 import { PROBLEM_RESPONSES } from '../problem.ts';
+import { ReplaySchema, renderReplay } from '../replay-json.ts';
+import { Time } from '../text.ts';
 import { ENDPOINT_PARAMS } from './endpoints.ts';
 
 const SuccessSchema = z.object({ attempts: z.int(), delivered: z.int() }).nullable();
@@ -26,10 +29,38 @@ const StatusSchema = z
       events: z.int().describe("Events of the app's log beyond the cursor, matching or not."),
       seconds: z.number().describe('Age of the oldest of them.'),
     }),
-    breaker: z.enum(BREAKER_STATES),
+    breaker: z
+      .object({
+        state: z.enum(BREAKER_STATES),
+        openSince: Time.nullable().describe('Since when it has not been reached; null when it is.'),
+        nextProbeAt: Time.nullable().describe('When one attempt finds out whether it is back; null unless open.'),
+      })
+      .describe('Open: the endpoint cannot be reached, and is sent single probes only.'),
     window: z.int().nullable().describe('How many attempts may be open at once now.'),
     inFlight: z.int().nullable(),
+    order: z.enum(ENDPOINT_ORDERS),
+    onExhausted: z.enum(ON_EXHAUSTED),
+    batch: z.object({ maxEvents: z.int(), maxWaitMs: z.int() }).nullable(),
     rate: z.number().nullable().describe('Attempts a second, averaged over the last ten seconds.'),
+    rateLimit: z
+      .object({
+        perSecond: z.number(),
+        tokens: z.number().nullable().describe('Requests that may be made at once now; null when it is not known.'),
+      })
+      .nullable()
+      .describe('null = no limit.'),
+    throttledUntil: Time.nullable().describe('The endpoint asked by `Retry-After` not to be sent anything until then.'),
+    blocked: z
+      .enum(BLOCKS)
+      .nullable()
+      .describe(
+        'Why new events wait in the log: so many wait for a `retries` turn that no more are taken, or under strict order one has `exhausted` its schedule.',
+      ),
+    retries: z.object({
+      waiting: z.int().describe('Failed events that will be tried again.'),
+      nextDueAt: Time.nullable(),
+    }),
+    replays: z.array(ReplaySchema).describe('Those that are under way, oldest first.'),
     lastAttempt: AttemptSchema.nullable(),
     success: z.object({ '1h': SuccessSchema, '24h': SuccessSchema }),
     stale: z.boolean().describe('Another process sends for this endpoint: this is what was last written down.'),
@@ -37,7 +68,7 @@ const StatusSchema = z
   .meta({ id: 'EndpointStatus' });
 
 export function endpointStatusRoutes(server: ApiServer, context: ApiContext): void {
-  const { engine } = context;
+  const { db, engine, instance } = context;
   const tags = ['Endpoints'];
   const params = z.object(ENDPOINT_PARAMS);
 
@@ -55,17 +86,37 @@ export function endpointStatusRoutes(server: ApiServer, context: ApiContext): vo
     },
     async (request) => {
       const { appId } = request;
-      const endpoint = await knownEndpoint(context, request.appId, request.params.endpoint);
+      const endpoint = await knownEndpoint(context, appId, request.params.endpoint);
+      const place = { appId, endpointId: endpoint.id };
       const live = engine.laneStatus(appId, endpoint.id);
-      const { settled, lastAttempt, ...status } = live ?? (await writtenStatus(context, endpoint));
+      const { settled, lastAttempt, breaker, rateTokens, throttledUntilMs, ...status } =
+        live ?? (await writtenStatus(context, endpoint));
+      const { waiting, nextDueMs } = await readWaitingRetries(db, place);
+      const { order, onExhausted, batch, rate } = endpoint.config;
       return {
         ...status,
-        cursor: cursorWriter(context.instance, uuidFromId('app', appId))(settled),
+        cursor: cursorWriter(instance, uuidFromId('app', appId))(settled),
+        breaker: {
+          state: breaker.state,
+          openSince: timeOf(breaker.openSinceMs),
+          nextProbeAt: timeOf(breaker.nextProbeMs),
+        },
+        order,
+        onExhausted,
+        batch,
+        rateLimit: rate && { ...rate, tokens: rateTokens },
+        throttledUntil: timeOf(throttledUntilMs),
+        retries: { waiting, nextDueAt: timeOf(nextDueMs) },
+        replays: (await listRunningReplays(db, place)).map((replay) => renderReplay(replay, instance)),
         lastAttempt: lastAttempt === null ? null : renderAttempt(lastAttempt),
         stale: live === null,
       };
     },
   );
+}
+
+function timeOf(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
 }
 
 type WrittenStatus = Omit<LaneStatus, 'window' | 'inFlight' | 'rate'> & { window: null; inFlight: null; rate: null };
@@ -85,6 +136,9 @@ async function writtenStatus({ db, engine }: ApiContext, endpoint: Endpoint): Pr
     window: null,
     inFlight: null,
     rate: null,
+    rateTokens: null,
+    throttledUntilMs: null,
+    blocked: null,
     lastAttempt: attempts[0] ?? null,
     success: { '1h': null, '24h': null },
   };

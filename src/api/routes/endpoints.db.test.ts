@@ -273,10 +273,18 @@ describe('endpoints API', () => {
       reason: null,
       cursor: expect.any(String),
       lag: { events: 0, seconds: 0 },
-      breaker: 'closed',
+      breaker: { state: 'closed', openSince: null, nextProbeAt: null },
       window: null,
       inFlight: null,
+      order: 'none',
+      onExhausted: 'skip',
+      batch: null,
       rate: null,
+      rateLimit: null,
+      throttledUntil: null,
+      blocked: null,
+      retries: { waiting: 0, nextDueAt: null },
+      replays: [],
       lastAttempt: null,
       success: { '1h': null, '24h': null },
       stale: true,
@@ -286,16 +294,22 @@ describe('endpoints API', () => {
       reason: 'The endpoint was paused.',
       settled: { position: 0, day: '2026-11-21' },
       lag: { events: 3, seconds: 1.5 },
-      breaker: 'open',
+      breaker: { state: 'open', openSinceMs: 1000, nextProbeMs: 2000 },
       window: 4,
       inFlight: 1,
       rate: 2.5,
+      rateTokens: 7,
+      throttledUntilMs: 3000,
+      blocked: 'retries',
       lastAttempt: null,
       success: { '1h': { attempts: 5, delivered: 4 }, '24h': null },
     };
     expect((await get(id, '/status')).body).toMatchObject({
       state: 'pausing',
-      breaker: 'open',
+      breaker: { state: 'open', openSince: '1970-01-01T00:00:01.000Z', nextProbeAt: '1970-01-01T00:00:02.000Z' },
+      rateLimit: null,
+      throttledUntil: '1970-01-01T00:00:03.000Z',
+      blocked: 'retries',
       success: { '1h': { attempts: 5, delivered: 4 } },
       stale: false,
     });
@@ -303,5 +317,28 @@ describe('endpoints API', () => {
     expect((await get(id)).body.state).toBe('pausing');
     app.engine.lane = null;
     expect((await get(id, '/status')).body).toMatchObject({ state: 'paused', reason: 'The endpoint was paused.' });
+  });
+
+  test('tells its limits, what waits for a retry, and which replays run', async () => {
+    const flow = {
+      rate: { perSecond: 5 },
+      order: 'strict',
+      onExhausted: 'block',
+      batch: { maxEvents: 9, maxWaitMs: 0 },
+    };
+    const id = await app.anEndpoint(appId, { ...flow, start: 'oldest' });
+    await app.call(`POST /v1/apps/${appId}/events`, { body: { type: 'a', data: 1 } });
+    const replays = `/v1/apps/${appId}/endpoints/${id}/replays`;
+    const { body: replay } = await app.call(`POST ${replays}`, { body: { from: 'oldest' } });
+    const { body: cancelled } = await app.call(`POST ${replays}`, { body: { from: 'oldest' } });
+    await app.call(`DELETE ${replays}/${cancelled.id}`);
+    const { batch, order, onExhausted } = flow;
+    expect((await get(id, '/status')).body).toMatchObject({
+      batch,
+      order,
+      onExhausted,
+      rateLimit: { perSecond: 5, tokens: null },
+      replays: [replay],
+    });
   });
 });
