@@ -10,11 +10,15 @@ export interface LogPlace {
   day: string;
 }
 
-export interface Appended extends LogPlace {
+export type Appended = {
   id: string;
   /** The event was there already: the same Idempotency-Key, or the same own id, with the same body. */
   duplicate: boolean;
-}
+} & (
+  | LogPlace
+  /** It waits for its time. */
+  | { position: null; day: null }
+);
 
 interface SuccessCount {
   attempts: number;
@@ -58,7 +62,7 @@ export interface LaneStatus {
 
 export interface Engine {
   /**
-   * Appends events to an app's log; resolves once they are committed, one result per event.
+   * Appends events to an app's log, those with a `deliverAtMs` to come once it has; resolves once they are committed, one result per event.
    * @throws TidingsError `not_found`, `idempotency_conflict`, `overloaded`, `unavailable`, `unclear`
    */
   append(request: {

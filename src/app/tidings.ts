@@ -10,6 +10,7 @@ import { IdGenerator } from '../core/id.ts';
 import { SecretBox } from '../core/secret-box.ts';
 import { EventCache } from '../log/event-cache.ts';
 import { HeadsPoll } from '../log/heads-poll.ts';
+import { Scheduler } from '../log/scheduler.ts';
 import { Tail } from '../log/tail.ts';
 import { Writer } from '../log/writer.ts';
 import { parseTarget } from '../push/address-guard.ts';
@@ -155,6 +156,9 @@ async function start(config: Config, options: TidingsOptions, parts: PartList): 
   await parts.use(new Maintenance({ db, onError }));
   await parts.use(writer);
   await parts.use(tail);
+  if (roles.includes('push')) {
+    await parts.use(new Scheduler({ db, appendDue: (appId, due) => writer.appendDue(appId, due), onError }));
+  }
   await parts.use(operations);
   await parts.use(sender);
   const drainMs = config.drainSeconds * 1000;

@@ -29,6 +29,8 @@ export interface NewEvent {
   timeGiven: boolean;
   channels: readonly string[];
   data: Buffer;
+  /** Not to be appended before this time; milliseconds since 1970. */
+  deliverAtMs?: number;
 }
 
 export const MAX_BATCH_EVENTS = 1000;
@@ -36,3 +38,5 @@ export const EVENT_TYPE_PATTERN = /^[a-zA-Z0-9_.-]{1,128}$/;
 export const EVENT_ID_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 export const CHANNEL_PATTERN = /^[A-Za-z0-9_.:/-]{1,128}$/;
 export const MAX_CHANNELS = 10;
+/** How far ahead an event may be scheduled. */
+export const MAX_DELIVER_AT_DAYS = 366;

@@ -122,7 +122,7 @@ describe('publish request', () => {
       { path: '/channels/4', message: expect.any(String) },
       {
         path: '/tpye~1',
-        message: 'There is no member "tpye/"; an event has "type", "data", "id", "time" and "channels".',
+        message: 'There is no member "tpye/"; an event has "type", "data", "id", "time", "channels" and "deliverAt".',
       },
       { path: '/data', message: expect.stringContaining('missing') },
     ]);

@@ -8,6 +8,7 @@ import {
   EVENT_TYPE_PATTERN,
   MAX_BATCH_EVENTS,
   MAX_CHANNELS,
+  MAX_DELIVER_AT_DAYS,
   type NewEvent,
 } from './event.ts';
 import { jsonPointer } from './json-error.ts';
@@ -21,11 +22,12 @@ export interface PublishParts {
   nowMs: number;
 }
 
-const EVENT_MEMBERS = members(['type', 'data', 'id', 'time', 'channels']);
+const EVENT_MEMBERS = members(['type', 'data', 'id', 'time', 'channels', 'deliverAt']);
 const BATCH_MEMBERS = members(['events']);
 /** A batch wraps an event in two containers more; its data may be nested as deeply as when it is published alone. */
 const MAX_BATCH_DEPTH = MAX_JSON_DEPTH + 2;
 const MAX_ERRORS = 20;
+const DAY_MS = 86_400_000;
 /** A Buffer of up to this size is cut from a slab of this size by Node, so that a copy would keep as much alive. */
 const SLAB_BYTES = Buffer.poolSize;
 const NO_CHANNELS: readonly string[] = [];
@@ -33,7 +35,7 @@ const NO_CHANNELS: readonly string[] = [];
 const scanner = new JsonScanner();
 
 /**
- * Reads the body of a publish request, `{type, data, id?, time?, channels?}`. An `id` may be one minted here earlier:
+ * Reads the body of a publish request, `{type, data, id?, time?, channels?, deliverAt?}`. An `id` may be one minted here earlier:
  * that is a retry. @throws TidingsError `invalid_json`; `invalid_request` with one row in `errors` per problem
  */
 export function parsePublish(body: Buffer, parts: PublishParts): NewEvent {
@@ -76,10 +78,12 @@ export function hashBody(body: Buffer): Buffer {
 
 /**
  * SHA-256 of what the caller said of an event, to tell whether its own id comes again with the same event: type, time
- * if given, channels in their order, and the bytes of data. Alone or in a batch makes no difference. 32 bytes.
+ * if given, channels in their order, the time to deliver it at, and the bytes of data. Alone or in a batch makes no difference. 32 bytes.
  */
 export function hashEvent(event: NewEvent): Buffer {
-  const head = JSON.stringify([event.type, event.timeGiven ? event.timeMs : null, event.channels]);
+  const said: unknown[] = [event.type, event.timeGiven ? event.timeMs : null, event.channels];
+  if (event.deliverAtMs !== undefined) said.push(event.deliverAtMs);
+  const head = JSON.stringify(said);
   return createHash('sha256').update(head).update(event.data).digest();
 }
 
@@ -132,6 +136,7 @@ function readEvent(reading: Reading, path: Path): NewEvent | null {
   let type: string | null | undefined;
   let id: string | null | undefined;
   let timeMs: number | null | undefined;
+  let deliverAtMs: number | null | undefined;
   let channels = NO_CHANNELS;
   let dataFrom = -1;
   let dataTo = -1;
@@ -150,20 +155,23 @@ function readEvent(reading: Reading, path: Path): NewEvent | null {
         id = readId(reading, path);
         break;
       case 3:
-        timeMs = readTime(reading, path);
+        timeMs = readTime(reading, [...path, 'time'], 'leave it out for now');
         break;
       case 4:
         channels = readChannels(reading, path);
         break;
+      case 5:
+        deliverAtMs = readDeliverAt(reading, [...path, 'deliverAt']);
+        break;
       default:
-        refuseMember(reading, path, 'an event has "type", "data", "id", "time" and "channels"');
+        refuseMember(reading, path, 'an event has "type", "data", "id", "time", "channels" and "deliverAt"');
     }
   }
   if (type === undefined) refuse(reading, [...path, 'type'], 'The type is missing; give one such as "invoice.paid".');
   if (dataFrom < 0)
     refuse(reading, [...path, 'data'], 'The data is missing; give any JSON value, null if there is none.');
-  if (typeof type !== 'string' || dataFrom < 0 || id === null || timeMs === null) return null;
-  return {
+  if (typeof type !== 'string' || dataFrom < 0 || id === null || timeMs === null || deliverAtMs === null) return null;
+  const event: NewEvent = {
     id: id ?? parts.newId(),
     ownId: id !== undefined,
     type,
@@ -172,6 +180,8 @@ function readEvent(reading: Reading, path: Path): NewEvent | null {
     channels,
     data: takeData(body, dataFrom, dataTo),
   };
+  if (deliverAtMs !== undefined) event.deliverAtMs = deliverAtMs;
+  return event;
 }
 
 // A slice costs 40 ns and keeps the whole body alive as long as the event, a copy of 1 KB 180 ns. An event published
@@ -202,17 +212,21 @@ function readId(reading: Reading, path: Path): string | null {
   return null;
 }
 
-function readTime(reading: Reading, path: Path): number | null {
+function readTime(reading: Reading, path: Path, otherwise: string): number | null {
   const text = readString(reading);
   const timeMs = text === null ? null : parseTime(text);
   if (timeMs === null) {
-    refuse(
-      reading,
-      [...path, 'time'],
-      'The time must be a string in RFC 3339 with an offset, such as "2026-11-21T10:00:00Z"; leave it out for now.',
-    );
+    const example = 'a string in RFC 3339 with an offset, such as "2026-11-21T10:00:00Z"';
+    refuse(reading, path, `The ${path[path.length - 1]} must be ${example}; ${otherwise}.`);
   }
   return timeMs;
+}
+
+function readDeliverAt(reading: Reading, path: Path): number | null {
+  const timeMs = readTime(reading, path, 'leave it out to deliver at once');
+  if (timeMs === null || timeMs - reading.parts.nowMs <= MAX_DELIVER_AT_DAYS * DAY_MS) return timeMs;
+  refuse(reading, path, `The deliverAt is more than ${MAX_DELIVER_AT_DAYS} days ahead. Give an earlier time.`);
+  return null;
 }
 
 function readChannels(reading: Reading, path: Path): readonly string[] {

@@ -5,7 +5,8 @@ import type { LogEvent } from '../core/event.ts';
 import { readEvents } from '../storage/events.ts';
 import { readHead } from '../storage/heads.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
-import { type AppendedEvent, Writer, type WriterOptions } from './writer.ts';
+import type { AppendedEvent } from './pending-append.ts';
+import { Writer, type WriterOptions } from './writer.ts';
 
 let database: TestDatabase;
 const writers: Writer[] = [];
@@ -42,7 +43,7 @@ async function stored(appId: string): Promise<LogEvent[]> {
   });
 }
 
-const positions = (events: { position: number }[]): number[] => events.map((event) => event.position);
+const positions = (events: { position: number | null }[]): number[] => events.map((event) => event.position ?? 0);
 
 describe('writer', () => {
   test('gives dense positions in commit order and hands on what is committed before it answers', async () => {

@@ -103,6 +103,6 @@ interface EventRow {
 }
 
 /** `{"a","b"}`; channels hold no quote or backslash. Quoted, because one may read NULL. */
-function textArrayLiteral(values: readonly string[]): string {
+export function textArrayLiteral(values: readonly string[]): string {
   return `{"${values.join('","')}"}`;
 }

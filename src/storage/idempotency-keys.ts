@@ -3,13 +3,15 @@
 import { uuidFromId } from '../core/id.ts';
 import type { Query, Queryable } from './database.ts';
 
-export interface Claim {
+export interface KeyClaim {
   appId: string;
   /** 'k:' + an Idempotency-Key header, or 'e:' + an event's own id. */
   key: string;
   bodyHash: Buffer;
   /** What the key stands for: the ids of the events, or of the thing created. */
   resultIds: string[];
+  /** What the key stands for happens only then: the key's time begins no earlier. Milliseconds since 1970. */
+  neededUntilMs?: number;
 }
 
 export const IDEMPOTENCY_HOURS = 24;
@@ -18,8 +20,9 @@ const CLAIM_KEYS = {
   name: 'claim_keys',
   text: `
 INSERT INTO idempotency_keys (app_id, key, body_hash, result_ids, expires_at)
-SELECT c.app_id, c.key, decode(c.body_hash, 'hex'), c.result_ids::text[], now() + interval '${IDEMPOTENCY_HOURS} hours'
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS c(app_id, key, body_hash, result_ids)
+SELECT c.app_id, c.key, decode(c.body_hash, 'hex'), c.result_ids::text[], 
+  greatest(now(), to_timestamp(c.needed_until_ms / 1000)) + make_interval(hours => $6)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::float8[]) AS c(app_id, key, body_hash, result_ids, needed_until_ms)
 ON CONFLICT (app_id, key) DO UPDATE
 SET body_hash = excluded.body_hash, result_ids = excluded.result_ids, expires_at = excluded.expires_at
 WHERE idempotency_keys.expires_at < now()
@@ -27,7 +30,8 @@ RETURNING app_id, key`,
 } satisfies Query;
 
 /** Takes the claims, which must hold no key twice; returns which were won, by index. Sorted, so that rivals do not deadlock. */
-export async function claimKeys(db: Queryable, claims: Claim[]): Promise<boolean[]> {
+export async function claimKeys(db: Queryable, claims: KeyClaim[], hours = IDEMPOTENCY_HOURS): Promise<boolean[]> {
+  if (claims.length === 0) return [];
   const uuids = claims.map((claim) => uuidFromId('app', claim.appId));
   const name = (index: number): string => `${uuids[index]} ${claims[index].key}`;
   const order = claims.map((_, index) => index).sort((a, b) => (name(a) < name(b) ? -1 : 1));
@@ -36,6 +40,8 @@ export async function claimKeys(db: Queryable, claims: Claim[]): Promise<boolean
     order.map((i) => claims[i].key),
     order.map((i) => claims[i].bodyHash.toString('hex')),
     order.map((i) => `{${claims[i].resultIds.map((id) => `"${id}"`).join(',')}}`),
+    order.map((i) => claims[i].neededUntilMs ?? null),
+    hours,
   ]);
   const won = new Set(rows.map((row) => `${row.app_id} ${row.key}`));
   return claims.map((_, index) => won.has(name(index)));
@@ -47,7 +53,7 @@ const RELEASE_KEYS = {
 } satisfies Query;
 
 /** Gives back claims won in the same transaction. */
-export async function releaseKeys(db: Queryable, claims: Claim[]): Promise<void> {
+export async function releaseKeys(db: Queryable, claims: KeyClaim[]): Promise<void> {
   if (claims.length === 0) return;
   await db.query(RELEASE_KEYS, [claims.map((c) => uuidFromId('app', c.appId)), claims.map((c) => c.key)]);
 }

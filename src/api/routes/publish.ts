@@ -4,7 +4,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { TidingsError } from '../../core/errors.ts';
-import { MAX_BATCH_EVENTS, type NewEvent } from '../../core/event.ts';
+import { MAX_BATCH_EVENTS, MAX_DELIVER_AT_DAYS, type NewEvent } from '../../core/event.ts';
 import { parseId } from '../../core/id.ts';
 import { hashBody, parsePublish, parsePublishBatch } from '../../core/publish-request.ts';
 import { noApp } from '../../storage/apps.ts';
@@ -29,6 +29,12 @@ const EventInput = z
       .describe('Your own id, 1 to 64 of the characters A-Z a-z 0-9 _ -; publishing it again does nothing.'),
     time: z.iso.datetime({ offset: true }).optional().describe('When it happened; now if absent.'),
     channels: z.array(z.string()).max(10).optional().describe('What endpoints and readers may filter by.'),
+    deliverAt: z.iso
+      .datetime({ offset: true })
+      .optional()
+      .describe(
+        `Append it to the log only then, at most ${MAX_DELIVER_AT_DAYS} days ahead; a time that has passed means at once. Its time is this one unless another is given.`,
+      ),
   })
   .meta({ id: 'NewEvent' });
 
@@ -39,8 +45,8 @@ const BatchInput = z
 const AppendedSchema = z
   .object({
     id: z.string(),
-    position: z.int(),
-    cursor: z.string(),
+    position: z.int().nullable().describe('null: it is scheduled.'),
+    cursor: z.string().nullable().describe('null: it is scheduled.'),
     duplicate: z.boolean().describe('It was published before, and this call did nothing.'),
   })
   .meta({ id: 'PublishedEvent' });
@@ -171,5 +177,6 @@ function checkSizes(events: NewEvent[]): NewEvent[] {
 
 function renderAppended(appended: Appended, cursorOf: (place: { position: number; day: string }) => string): string {
   const { id, position, duplicate } = appended;
-  return `{"id":"${id}","position":${position},"cursor":"${cursorOf(appended)}","duplicate":${duplicate}}`;
+  const cursor = position === null ? null : `"${cursorOf(appended)}"`;
+  return `{"id":"${id}","position":${position},"cursor":${cursor},"duplicate":${duplicate}}`;
 }

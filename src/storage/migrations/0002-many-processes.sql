@@ -21,3 +21,8 @@ ALTER TABLE attempts ADD COLUMN batch_id uuid;
 
 -- The sweep for due retries that no process holds in memory asks by time alone (design rule 10).
 CREATE INDEX retries_by_time ON retries (due_at);
+
+-- Scheduled events are taken app by app, oldest first, and listed newest first.
+CREATE INDEX scheduled_by_app ON scheduled (app_id, due_at, event_id);
+CREATE INDEX scheduled_by_creation ON scheduled (app_id, created_at, event_id);
+ALTER TABLE scheduled ALTER COLUMN data SET STORAGE EXTERNAL;

@@ -1,0 +1,37 @@
+// What must hold for an append to be made (design rule 7): an append carries at most one claim, and its events are inserted only if it holds.
+import type { NewEvent } from '../core/event.ts';
+import { hashEvent } from '../core/publish-request.ts';
+import type { KeyClaim } from '../storage/idempotency-keys.ts';
+
+export type Claim =
+  /** Nobody has used these keys before: the Idempotency-Key header, and the ids that publishers chose. */
+  | { kind: 'keys'; keys: KeyClaim[] }
+  /** Scheduled events of the app that are due, oldest first. The claim brings the events; there may be none. */
+  | { kind: 'due'; maxEvents: number; maxBytes: number };
+
+export function keysClaim(
+  appId: string,
+  events: readonly NewEvent[],
+  idempotency: { key: string; bodyHash: Buffer } | null,
+): Claim | null {
+  const keys: KeyClaim[] = [];
+  if (idempotency) {
+    const resultIds = events.map((event) => event.id);
+    keys.push({ appId, key: `k:${idempotency.key}`, bodyHash: idempotency.bodyHash, resultIds });
+  }
+  for (const event of events) {
+    // One that waits is known by its id at least until a day after its time, also if the id was made here.
+    if (!event.ownId && event.deliverAtMs === undefined) continue;
+    const key = { appId, key: `e:${event.id}`, bodyHash: hashEvent(event), resultIds: [event.id] };
+    keys.push(event.deliverAtMs === undefined ? key : { ...key, neededUntilMs: event.deliverAtMs });
+  }
+  return keys.length === 0 ? null : { kind: 'keys', keys };
+}
+
+/** Adds the claim to those held in a batch, or adds nothing and says false when what it claims is held already. */
+export function holdClaim(held: Set<string>, appId: string, claim: Claim): boolean {
+  const names = claim.kind === 'keys' ? claim.keys.map(({ key }) => `${appId} ${key}`) : [`${appId} due`];
+  if (names.some((name) => held.has(name))) return false;
+  for (const name of names) held.add(name);
+  return true;
+}
