@@ -1,7 +1,6 @@
 // The whole server, put together: one code path for every process (design, "Processes").
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { drainServer } from '../api/drain.ts';
 import { buildServer } from '../api/server.ts';
@@ -21,15 +20,16 @@ import { Sender } from '../push/sender.ts';
 import { ensureBuiltinApp } from '../storage/apps.ts';
 import type { Database } from '../storage/database.ts';
 import { loadInstance } from '../storage/instance.ts';
-import { migrate, pendingMigrations } from '../storage/migrate.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
 import type { Config } from './config.ts';
 import { LocalEngine } from './engine.ts';
+import { onErrorOf, openLog } from './log.ts';
 import { Maintenance } from './maintenance.ts';
 import { loadMasterKey } from './master-key.ts';
 import { measure } from './metrics.ts';
 import { openDatabase } from './open-database.ts';
 import { PartList } from './part-list.ts';
+import { prepareSchema } from './prepare-schema.ts';
 import { Readiness } from './readiness.ts';
 import { VERSION } from './version.ts';
 
@@ -38,7 +38,8 @@ export interface Tidings {
   url: string;
   databaseUrl: string;
   db: Database;
-  stop(): Promise<void>;
+  /** `replaced`: another process serves the same port, so this one is ready to the last. */
+  stop(options?: { replaced?: boolean }): Promise<void>;
 }
 
 export interface TidingsOptions {
@@ -50,23 +51,34 @@ export interface TidingsOptions {
 
 const GRACE_MS = 500;
 /** Beyond the drain: to write down what came of the attempts, and to close what is open. */
-const STOP_MARGIN_MS = 4000;
+export const STOP_MARGIN_MS = 4000;
 
 /** Starts the server. Whatever was started is stopped again when a later part fails. */
 export async function startTidings(config: Config, options: TidingsOptions): Promise<Tidings> {
   const parts = new PartList();
-  const stop = (): Promise<void> => parts.stop(config.drainSeconds * 1000 + STOP_MARGIN_MS);
+  const stopMs = config.drainSeconds * 1000 + STOP_MARGIN_MS;
   try {
-    return { ...(await start(config, options, parts)), stop };
+    const { readiness, ...server } = await start(config, options, parts);
+    return {
+      ...server,
+      stop: ({ replaced = false } = {}) => {
+        if (!replaced) readiness.stop();
+        return parts.stop(stopMs);
+      },
+    };
   } catch (error) {
-    await stop().catch(() => {});
+    await parts.stop(stopMs).catch(() => {});
     throw error;
   }
 }
 
-async function start(config: Config, options: TidingsOptions, parts: PartList): Promise<Omit<Tidings, 'stop'>> {
-  const log = pino({ level: config.logLevel }, pino.destination(2));
-  const onError = (error: unknown): void => log.error({ err: error }, (error as Error).message);
+async function start(
+  config: Config,
+  options: TidingsOptions,
+  parts: PartList,
+): Promise<Omit<Tidings, 'stop'> & { readiness: Readiness }> {
+  const log = openLog(config);
+  const onError = onErrorOf(log);
 
   if (config.failpoints !== null) {
     log.warn(`failpoints are armed: ${config.failpoints}`);
@@ -80,14 +92,7 @@ async function start(config: Config, options: TidingsOptions, parts: PartList): 
   const database = await openDatabase(config, onError);
   const { db } = database;
   await parts.use({ stop: () => database.close() });
-  if (options.migrate) {
-    for (const name of await migrate(db)) log.info(`migrated: ${name}`);
-  } else {
-    const pending = await pendingMigrations(db);
-    if (pending.length > 0) {
-      throw new Error(`The database lacks ${pending.length} migrations (${pending.join(', ')}). Run: tidings migrate`);
-    }
-  }
+  await prepareSchema(db, { migrate: options.migrate, log });
 
   const masterKey = await loadMasterKey(config.masterKey, config.dataFolder);
   const box = new SecretBox({ keys: [masterKey], randomBytes });
@@ -191,12 +196,11 @@ async function start(config: Config, options: TidingsOptions, parts: PartList): 
   await parts.use({
     // Clients and lanes are let go of side by side: another process has the lanes while the last clients are still served.
     stop: async () => {
-      readiness.stop();
       const stopping = stopPushing().catch(() => {}); // what failed is told by that part's own stop
       await drainServer(server, { graceMs: options.graceMs ?? GRACE_MS, drainMs });
       await stopping;
     },
   });
   const url = await server.listen({ port: config.port, host: config.host });
-  return { url, databaseUrl: database.url, db };
+  return { url, databaseUrl: database.url, db, readiness };
 }

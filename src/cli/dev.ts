@@ -2,41 +2,33 @@ import type { Command } from 'commander';
 import type { Config } from '../app/config.ts';
 import { VERSION } from '../app/version.ts';
 import { ensureAdminKey } from './admin-key.ts';
-import { addConfigOptions, describeChoices, readConfig, SERVER_OPTIONS } from './config-options.ts';
 import { firstCalls } from './first-calls.ts';
 import { painter } from './paint.ts';
-import { runServer } from './server-run.ts';
+import { addServerCommand } from './server-command.ts';
 
 const EXAMPLES = `
 Examples:
   tidings dev
   tidings dev --port 9000 --data /var/lib/tidings
   tidings dev --allow-http --allow-private 127.0.0.0/8    deliver to receivers on this machine
+  tidings dev --port 0                                    in a second shell: joins the database of the first
   tidings dev --json                                      print {url, apiKey, databaseUrl} when ready`;
 
 export function addDevCommand(program: Command): void {
-  const command = program
-    .command('dev')
-    .summary('run a server for development: embedded Postgres, migrated, with an admin key')
-    .description(
+  addServerCommand(program, {
+    name: 'dev',
+    summary: 'run a server for development: embedded Postgres, migrated, with an admin key',
+    description:
       'Run a server for development. Postgres is embedded unless DATABASE_URL is set; the database is migrated, and an ' +
-        'admin key is made at the first start and kept in the data folder.',
-    );
-  addConfigOptions(command, SERVER_OPTIONS)
-    .addHelpText('after', EXAMPLES)
-    .action(async () => {
-      const config = await readConfig(command);
-      await runServer({
-        config,
-        migrate: true,
-        announce: async ({ url, databaseUrl, db }) => {
-          const apiKey = await ensureAdminKey(db, config.dataFolder);
-          return config.json
-            ? JSON.stringify({ url, apiKey, databaseUrl })
-            : greeting({ url, apiKey, config, choices: describeChoices(command) });
-        },
-      });
-    });
+      'admin key is made at the first start and kept in the data folder.',
+    examples: EXAMPLES,
+    migrate: true,
+    processes: 'one',
+    announce: async ({ server: { url, databaseUrl, db }, config, choices }) => {
+      const apiKey = await ensureAdminKey(db, config.dataFolder);
+      return { json: { url, apiKey, databaseUrl }, text: greeting({ url, apiKey, config, choices }) };
+    },
+  });
 }
 
 function greeting(ready: { url: string; apiKey: string; config: Config; choices: string[] }): string {

@@ -25,7 +25,8 @@ export function describeFailure(error: unknown, debug: boolean): string | null {
 
 function messageOf(error: Error): string {
   const { code, syscall, address, port } = error as NodeJS.ErrnoException & { address?: string; port?: number };
-  if (syscall === 'listen') {
+  // In a cluster the primary binds the port.
+  if (syscall === 'listen' || syscall === 'bind') {
     const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be listened on (${code})`;
     return `Port ${port} of ${address} ${why}. Stop what uses it, or choose another with --port.`;
   }

@@ -1,14 +1,22 @@
-// SIGINT and SIGTERM: the first asks to stop, the second ends the process at once.
+// SIGINT and SIGTERM: the first asks to stop, the second ends the process at once. SIGHUP, where somebody wants it, is a request of its own,
+// unless there is a terminal: then it says that the terminal was closed, and asks to stop.
 import { constants } from 'node:os';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
+export interface StopSignalsOptions {
+  onHangUp?: () => void;
+  /** Called before the process is ended at once. */
+  onLast?: () => void;
+}
+
 export class StopSignals {
+  readonly #options: StopSignalsOptions;
   readonly #abort = new AbortController();
-  readonly #onSignal = (signal: NodeJS.Signals): void => {
-    if (this.#abort.signal.aborted) process.exit(128 + constants.signals[signal]);
-    this.#abort.abort();
-  };
+
+  constructor(options: StopSignalsOptions = {}) {
+    this.#options = options;
+  }
 
   /** Aborted by the first signal. */
   get signal(): AbortSignal {
@@ -16,7 +24,9 @@ export class StopSignals {
   }
 
   listen(): this {
-    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+    for (const signal of SIGNALS) process.on(signal, () => this.#onStop(signal));
+    const { onHangUp } = this.#options;
+    if (onHangUp) process.on('SIGHUP', () => (hasTerminal() ? this.#abort.abort() : onHangUp()));
     return this;
   }
 
@@ -27,4 +37,16 @@ export class StopSignals {
       else this.signal.addEventListener('abort', () => resolve(), { once: true });
     });
   }
+
+  #onStop(signal: (typeof SIGNALS)[number]): void {
+    if (this.#abort.signal.aborted) {
+      this.#options.onLast?.();
+      process.exit(128 + constants.signals[signal]);
+    }
+    this.#abort.abort();
+  }
+}
+
+function hasTerminal(): boolean {
+  return [process.stdin, process.stdout, process.stderr].some((stream) => stream.isTTY === true);
 }
