@@ -73,8 +73,8 @@ export class LocalEngine implements Engine {
     this.#parts.dispatcher.configChanged(appId);
   }
 
-  replaysChanged(appId: string): void {
-    this.#parts.dispatcher.configChanged(appId);
+  replaysChanged(appId: string, endpointId: string): void {
+    void this.#parts.dispatcher.reloadReplays(appId, endpointId);
   }
 
   laneStatus(appId: string, endpointId: string): LaneStatus | null {
@@ -98,9 +98,9 @@ export class LocalEngine implements Engine {
       breaker: lane.breaker.snapshot,
       window: lane.window.size,
       inFlight: lane.inFlight,
-      rateTokens: null,
+      rateTokens: lane.flow.tokens(now),
       throttledUntilMs: lane.throttledUntilMs > now ? lane.throttledUntilMs : null,
-      blocked: lane.blocked ? 'retries' : null,
+      blocked: lane.blocked ? 'retries' : lane.isExhausted ? 'exhausted' : null,
       rate: meter?.perSecond(now) ?? 0,
       lastAttempt: lastAttempt ? toAttempt(lane.appId, lane.endpoint.id, lastAttempt) : null,
       success: {
@@ -141,6 +141,9 @@ function reasonOf(lane: Lane, nowMs: number): string | null {
   if (lane.breaker.isOpen) return 'The endpoint cannot be reached; single probes find out when it is back.';
   if (lane.throttledUntilMs > nowMs)
     return `The endpoint asked to wait until ${new Date(lane.throttledUntilMs).toISOString()}.`;
+  if (lane.isExhausted) {
+    return 'An event has used up its retries and holds up the others, as onExhausted asks. Resend it, or resume the endpoint from the head.';
+  }
   if (lane.blocked) return 'Too many events wait for a retry; new ones wait in the log.';
   return null;
 }

@@ -123,7 +123,9 @@ async function start(
     newUuid: () => ids.uuid(),
     version: VERSION,
     roles: config.roles,
+    load: () => dispatcher.load(),
     onTaken: (slots) => void dispatcher.takeSlots(slots),
+    onRelease: (slots) => dispatcher.releaseSlots(slots),
     onLost: () => dispatcher.loseAll(),
     onError,
   });

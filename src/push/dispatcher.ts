@@ -1,6 +1,6 @@
 // All lanes of this process: it hands them events and turns, bounds what is open, and takes them over and lets them go with the slots.
 import { setTimeout as pause } from 'node:timers/promises';
-import { type DisabledReason, SLOTS, slotOf } from '../core/endpoint.ts';
+import { type DisabledReason, slotOf } from '../core/endpoint.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
 import { type IdGenerator, uuidFromId } from '../core/id.ts';
@@ -30,6 +30,7 @@ import { OPEN_BUDGET_DEFAULTS, OpenBudget, type OpenBudgetOptions, type OpenRequ
 import type { Operations } from './operations.ts';
 import type { Ownership } from './ownership.ts';
 import type { Sender } from './sender.ts';
+import { type SlotLoad, SlotMeter } from './slot-meter.ts';
 import { WakeQueue } from './wake-queue.ts';
 
 export interface DispatcherOptions {
@@ -65,6 +66,7 @@ export class Dispatcher {
   readonly #wakes = new WakeQueue(() => Date.now());
   readonly #turns: LaneTurns;
   readonly #sweep: LaneSweep;
+  readonly #meter = new SlotMeter(Date.now());
   readonly #releasing = new Set<number>();
   #host: SharedHost;
   #budget: OpenBudget;
@@ -243,25 +245,12 @@ export class Dispatcher {
   }
 
   #lanesOf(slots: ReadonlySet<number>): Lane[] {
-    return [...this.#apps.values()].flatMap((app) =>
-      [...app.lanes.values()].filter((lane) => slots.has(slotOf(lane.key.endpointUuid))),
-    );
+    return [...this.#apps.values()].flatMap((app) => [...app.lanes.values()].filter((lane) => slots.has(lane.slot)));
   }
 
-  /** Deliveries a second over the last ten, in all and by slot: what slots are shared out by. */
-  load(): { deliveriesPerSecond: number; bySlot: Float64Array } {
-    const now = Date.now();
-    const bySlot = new Float64Array(SLOTS);
-    let deliveriesPerSecond = 0;
-    for (const app of this.#apps.values()) {
-      for (const lane of app.lanes.values()) {
-        const rate = lane.meter?.perSecond(now) ?? 0;
-        if (rate === 0) continue;
-        deliveriesPerSecond += rate;
-        bySlot[slotOf(lane.key.endpointUuid)] += rate;
-      }
-    }
-    return { deliveriesPerSecond, bySlot };
+  /** What the lanes of each slot do: by it slots are shared out. */
+  load(): SlotLoad {
+    return this.#meter.load(Date.now());
   }
 
   /** An endpoint's replays were created or cancelled. */
@@ -373,8 +362,10 @@ export class Dispatcher {
       newUuid: () => ids.uuid(),
       newAttempt: () => this.newAttempt(),
       maySend: (lane) => this.#maySend(lane),
-      opened: (request) => {
-        if (isCurrent()) this.#budget.open(request);
+      opened: (lane, request) => {
+        if (!isCurrent()) return;
+        this.#budget.open(request);
+        this.#meter.count(lane.slot);
       },
       closed: (request) => {
         if (isCurrent()) this.#closed(request);

@@ -16,6 +16,7 @@ import type { OpenRequest } from './open-budget.ts';
 export interface HostedLane extends FlushedLane {
   readonly appId: string;
   readonly key: LaneKey;
+  readonly slot: number;
   readonly endpoint: LoadedEndpoint;
   /** Whether it may hang, so that it shares a part of what the process has with the others of its kind. */
   readonly isSuspect: boolean;
@@ -36,7 +37,7 @@ export interface SharedHost {
   /** Whether this process may begin a send: lease and open bound. If not, the lane is woken when it may. */
   maySend(lane: HostedLane): boolean;
   /** A request was begun, or all its outcomes were committed. */
-  opened(request: OpenAttempt | DeliveryBatch): void;
+  opened(lane: HostedLane, request: OpenRequest): void;
   closed(request: OpenRequest): void;
   send(request: OpenAttempt | DeliveryBatch, done: (result: SendResult) => void): void;
   flush(item: FlushItem): void;

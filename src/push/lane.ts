@@ -4,7 +4,7 @@
 // It has the endpoint's own cursor and one for each replay that runs. Live events go first; a replay gets at least a tenth of the window,
 // and what live events leave of it (design rule 14).
 import type { Breaker } from '../core/breaker.ts';
-import type { EndpointState } from '../core/endpoint.ts';
+import { type EndpointState, slotOf } from '../core/endpoint.ts';
 import type { LogEvent } from '../core/event.ts';
 import type { SendResult } from '../core/outcome.ts';
 import type { Window } from '../core/window.ts';
@@ -52,6 +52,7 @@ export interface LaneParts {
 export class Lane implements CursorOwner {
   readonly appId: string;
   readonly key: LaneKey;
+  readonly slot: number;
   readonly host: LaneHost;
   endpoint: LoadedEndpoint;
   wakeMs = Number.POSITIVE_INFINITY;
@@ -79,6 +80,7 @@ export class Lane implements CursorOwner {
     this.appId = parts.appId;
     this.ownedSinceMs = host.now();
     this.key = parts.key;
+    this.slot = slotOf(parts.key.endpointUuid);
     this.endpoint = endpoint;
     this.flow = new FlowControl(endpoint.config, stored.breaker, host.now());
     this.#live = new LiveCursor(this, stored, parts.state);
@@ -388,7 +390,7 @@ export class Lane implements CursorOwner {
     this.#inFlight++;
     cursor.inFlight++;
     this.#uncommitted++;
-    this.host.opened(request);
+    this.host.opened(this, request);
     this.host.send(request, (result) => this.#settle(request, cursor, result));
   }
 
