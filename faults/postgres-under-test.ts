@@ -15,6 +15,9 @@ export interface PostgresOptions {
   folder?: string;
 }
 
+/** What the suite's own connections are called, to be told from those of the processes. */
+export const SUITE = 'faults';
+
 export class PostgresUnderTest {
   readonly #options: PostgresOptions;
   #folder = '';
@@ -32,7 +35,7 @@ export class PostgresUnderTest {
     await chmod(this.#folder, 0o755);
     this.#embedded = new EmbeddedPostgres({ dataFolder: this.#folder, settings: this.#options.settings });
     await this.#embedded.start();
-    this.#connection = this.#embedded.connection;
+    this.#connection = { ...this.#embedded.connection, application_name: SUITE };
     this.#pool = new pg.Pool({ ...this.#connection, max: 3 });
     this.#pool.on('error', () => {});
   }

@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster.ts';
 import { withCluster } from '../cluster.ts';
+import { SUITE } from '../postgres-under-test.ts';
 import type { Scenario, ScenarioContext, Verdict } from '../scenario.ts';
 
 export const backendsTerminated: Scenario = {
@@ -14,10 +15,8 @@ async function run(cluster: Cluster, context: ScenarioContext): Promise<Verdict>
   let ended = 0;
   await cluster.pause(2);
   for (let n = 0; n < rounds; n++) {
-    // Those that come over the proxy: the suite's own connections are on the socket.
     const rows = await cluster.postgres.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
-         AND query NOT LIKE '%pg_terminate_backend%'`,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name <> '${SUITE}'`,
     );
     ended += rows.length;
     await cluster.pause(Math.random());

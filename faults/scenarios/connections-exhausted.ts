@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster.ts';
 import { withCluster } from '../cluster.ts';
+import { SUITE } from '../postgres-under-test.ts';
 import type { Scenario, ScenarioContext, Verdict } from '../scenario.ts';
 
 const MAX_CONNECTIONS = 40;
@@ -22,15 +23,14 @@ async function run(cluster: Cluster, context: ScenarioContext): Promise<Verdict>
     const connection = await cluster.postgres.connect().catch(() => null);
     if (connection) hogs.push(connection);
   };
-  const rounds = context.short ? 4 : 20;
-  for (let n = 0; n < rounds; n++) {
-    // Who loses a connection now does not get another: many wait for its place.
-    await control.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE client_addr IS NOT NULL AND backend_type = 'client backend'`,
-    );
+  // Who loses a connection finds its place taken, sooner or later: until none of the processes has one.
+  const OURS = `FROM pg_stat_activity WHERE application_name <> '${SUITE}' AND backend_type = 'client backend'`;
+  await cluster.expect('the processes have no connection left', 20, async () => {
+    await control.query(`SELECT pg_terminate_backend(pid) ${OURS}`);
     await Promise.all(Array.from({ length: 2 * MAX_CONNECTIONS }, hog));
-    await cluster.pause(1.5);
-  }
+    return (await control.query(`SELECT 1 ${OURS}`)).rowCount === 0;
+  });
+  await cluster.pause(context.short ? 5 : 30);
   cluster.measured.connectionsTaken = hogs.length;
   if (!cluster.publisher.refusals['503']) cluster.problems.push('The connections were never exhausted.');
   await Promise.all(hogs.map((connection) => connection.end()));
