@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type DisabledReason, slotOf } from '../core/endpoint.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
+import { failpoint } from '../core/failpoint.ts';
 import { type IdGenerator, uuidFromId } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
 import type { SecretBox } from '../core/secret-box.ts';
@@ -345,6 +346,7 @@ export class Dispatcher {
       return;
     }
     const { version, sender } = this.#parts;
+    failpoint('lane.before_send');
     const built = 'attempts' in request ? buildBatch(request, version) : buildRequest(endpoint, request, version);
     sender.send({ target: endpoint.target, ...built, timeoutMs: endpoint.config.timeoutMs }, done);
   }

@@ -1,4 +1,5 @@
 // Writes outcomes in batches: one flush at a time, each one fenced transaction (design rules 1 and 2). It lingers for a few milliseconds, for
+import { failpoint } from '../core/failpoint.ts';
 // nobody waits for an outcome but the open bound. An unclear COMMIT is repeated as it was; the next flush waits for it.
 
 import type { Database, DedicatedConnection } from '../storage/database.ts';
@@ -256,7 +257,9 @@ export class Flusher {
     for (let delayMs = 20; ; delayMs = Math.min(MAX_RETRY_DELAY_MS, delayMs * 2)) {
       if (era !== this.#era) return false;
       try {
+        await failpoint('flusher.before_flush');
         const held = await writeFlush(this.#connection, this.#parts.identity(), flush);
+        await failpoint('flusher.after_flush');
         if (!held && era === this.#era) {
           this.discard();
           this.#parts.onFenced();

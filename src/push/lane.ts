@@ -6,6 +6,7 @@
 import type { Breaker } from '../core/breaker.ts';
 import { type EndpointState, slotOf } from '../core/endpoint.ts';
 import type { LogEvent } from '../core/event.ts';
+import { failpoint } from '../core/failpoint.ts';
 import type { SendResult } from '../core/outcome.ts';
 import type { Window } from '../core/window.ts';
 import type { LogPlace } from '../log/event-cache.ts';
@@ -397,6 +398,7 @@ export class Lane implements CursorOwner {
   // ---- outcomes
 
   #settle(request: Request, cursor: LaneCursor, result: SendResult): void {
+    failpoint('lane.after_send');
     const now = this.host.now();
     this.#inFlight--;
     cursor.inFlight--;

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { TidingsError } from '../../core/errors.ts';
 import { MAX_BATCH_EVENTS, MAX_DELIVER_AT_DAYS, type NewEvent } from '../../core/event.ts';
+import { failpoint } from '../../core/failpoint.ts';
 import { parseId } from '../../core/id.ts';
 import { hashBody, parsePublish, parsePublishBatch } from '../../core/publish-request.ts';
 import { noApp } from '../../storage/apps.ts';
@@ -157,6 +158,7 @@ function append(
   context.engine.append({ appId, events, idempotency }).then(
     (appended) => {
       const cursorOf = cursorWriter(context.instance, parseId('app', appId) as string);
+      failpoint('publish.before_reply');
       reply.code(202).header('content-type', 'application/json; charset=utf-8').send(call.render(appended, cursorOf));
     },
     (error) => {
