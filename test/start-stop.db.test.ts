@@ -9,6 +9,7 @@ import type { SendResult } from '../src/core/outcome.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../src/core/secret-box.ts';
 import { EventCache } from '../src/log/event-cache.ts';
 import { HeadsPoll } from '../src/log/heads-poll.ts';
+import { Scheduler } from '../src/log/scheduler.ts';
 import { Tail } from '../src/log/tail.ts';
 import { Writer } from '../src/log/writer.ts';
 import { parseTarget } from '../src/push/address-guard.ts';
@@ -92,6 +93,7 @@ function setup() {
   });
   const identity = { processUuid: testIds.uuid(), epoch: 1 };
   const flusher = new Flusher({ db, identity: () => identity, now: Date.now, onFenced: () => {}, onError });
+  const scheduler = new Scheduler({ db, appendDue: (app, due) => writer.appendDue(app, due), onError });
   const headsPoll = new HeadsPoll({ db, tail, onError });
   const maintenance = new Maintenance({
     db,
@@ -112,6 +114,16 @@ function setup() {
         const head = tail.head(appId) ?? { position: 0, day: '2026-01-01', configVersion: 0 };
         tail.headFound(appId, { ...head, position: head.position + 1 });
         await until(() => handedOn.length > 0);
+      },
+    },
+    scheduler: {
+      part: scheduler,
+      work: async () => {
+        const due = { ...anEvent(), deliverAtMs: Date.now() + 50 };
+        await writer.start();
+        await writer.append({ appId, events: [due], idempotency: null });
+        const find = { name: 'find', text: `SELECT 1 FROM scheduled` };
+        await until(async () => (await db.query(find)).length === 0);
       },
     },
     'heads poll': { part: headsPoll, work: async () => {} },
@@ -183,6 +195,7 @@ async function leavesNothing(work: () => Promise<void>): Promise<void> {
 const PARTS = [
   'writer',
   'tail',
+  'scheduler',
   'heads poll',
   'operations',
   'sender',

@@ -193,7 +193,9 @@ describe('isolation', () => {
   test('needs each permission by itself', async () => {
     const READ = 'read';
     for (const operation of operations.filter(({ path }) => path.startsWith('/v1/'))) {
-      const isPublish = /events(\/batch)?$/.test(operation.path) && operation.method === 'POST';
+      const isPublish =
+        (/events(\/batch)?$/.test(operation.path) && operation.method === 'POST') ||
+        (operation.path.includes('/scheduled/') && operation.method === 'DELETE');
       const isManage =
         (operation.method !== 'GET' && !operation.path.endsWith('/plan')) ||
         operation.path.endsWith('/secret') ||

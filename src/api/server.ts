@@ -24,6 +24,7 @@ import { eventRoutes } from './routes/events.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { publishRoutes } from './routes/publish.ts';
 import { replayRoutes } from './routes/replays.ts';
+import { scheduledRoutes } from './routes/scheduled.ts';
 import { serviceRoutes } from './routes/service.ts';
 
 export type { ServerOptions } from './context.ts';
@@ -47,6 +48,7 @@ const API_ROUTES = [
   attemptRoutes,
   replayRoutes,
   deadRoutes,
+  scheduledRoutes,
 ];
 
 /** Builds the server with all routes, ready for `listen` or `inject`. */
