@@ -23,7 +23,7 @@ export async function openDatabase(
     const db = new Database({ connection: { connectionString: url }, onError });
     return { db, url, close: () => closeSoon(db) };
   }
-  const embedded = new EmbeddedPostgres({ dataFolder: config.dataFolder });
+  const embedded = new EmbeddedPostgres({ dataFolder: config.dataFolder, onError });
   await embedded.start();
   const { connection } = embedded;
   const db = new Database({ connection, onError });

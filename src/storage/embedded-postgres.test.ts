@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { buildOnce } from '../../test/build.ts';
+import { until } from '../../test/until.ts';
 import { EmbeddedPostgres, type EmbeddedPostgresOptions } from './embedded-postgres.ts';
 import { isRoot } from './postgres-account.ts';
 import { isAlive } from './postgres-users.ts';
@@ -192,6 +193,28 @@ describe('embedded postgres', () => {
     expect(await pidOf(folder)).not.toBe(pid);
     expect(await ask(server, 'SELECT number FROM kept')).toBe(8);
     await busy;
+  });
+
+  test('is started again when it ends while it is in use', async () => {
+    const errors: unknown[] = [];
+    const folder = await aUsedFolder();
+    const options = { watchEveryMs: 20, onError: (error: unknown) => void errors.push(error) };
+    const users = [aServer(folder, options), aServer(folder, options)];
+    for (const user of users) await user.start();
+    await ask(users[0], 'CREATE TABLE kept AS SELECT 9 AS number');
+    const pid = (await pidOf(folder))!;
+    process.kill(pid, 'SIGKILL');
+    await until(async () => ![undefined, pid].includes(await pidOf(folder)));
+    await until(() =>
+      ask(users[1], 'SELECT number FROM kept').then(
+        (number) => number === 9,
+        () => false,
+      ),
+    );
+    expect(String(errors[0])).toContain('had ended while it was in use; it is started again');
+    await users[0].stop();
+    await users[1].stop();
+    expect(await pidOf(folder)).toBeUndefined();
   });
 
   test('is not misled by a pid file whose pid belongs to another process now', async () => {

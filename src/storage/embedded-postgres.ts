@@ -29,12 +29,17 @@ import {
 } from './postgres-cluster.ts';
 import { PostgresUser } from './postgres-users.ts';
 import { findPostmaster, type Postmaster, removeStalePidFile } from './postmaster.ts';
+import { PostmasterWatch } from './postmaster-watch.ts';
 
 export interface EmbeddedPostgresOptions {
   dataFolder: string;
   /** A folder with initdb, postgres and pg_ctl; without it the ones from npm are used. */
   binFolder?: string;
   log?: (line: string) => void;
+  /** Told when the server ended while it was in use; it is started again. */
+  onError?: (error: unknown) => void;
+  /** How often it is looked after. */
+  watchEveryMs?: number;
   /** Server settings by name, over the defaults below; they apply when this start is the one that starts the server. */
   settings?: Record<string, string>;
   /** How long a start may take, recovery after a crash included. */
@@ -49,6 +54,9 @@ export class EmbeddedPostgres {
   #connection: pg.ClientConfig | null = null;
   #place: Place | null = null;
   #user: PostgresUser | null = null;
+  #watch: PostmasterWatch | null = null;
+  /** What is under way to start the server again is given up. */
+  #isLeaving = false;
   // start and stop take turns.
   #turn: Promise<void> = Promise.resolve();
 
@@ -71,7 +79,7 @@ export class EmbeddedPostgres {
       this.#place = place;
       const users = join(place.dataFolder, 'users');
       await makeFolder(users, 0o700);
-      this.#user = await PostgresUser.enter(users);
+      this.#user = await PostgresUser.enter(users, this.#startTimeoutMs);
       try {
         this.#connection = await this.#reach(place);
       } catch (error) {
@@ -79,12 +87,23 @@ export class EmbeddedPostgres {
         await this.#leave().catch(() => {});
         throw error;
       }
+      this.#watch = new PostmasterWatch({
+        isRunning: async () => (await findPostmaster(place.cluster)) !== null,
+        start: () => this.#reach(place),
+        onError: this.#options.onError ?? (() => {}),
+        everyMs: this.#options.watchEveryMs,
+      });
+      await this.#watch.start();
     });
   }
 
   /** Leaves the server, and stops it when nobody else uses it. */
   stop(): Promise<void> {
     return this.#inTurn(() => this.#leave());
+  }
+
+  get #startTimeoutMs(): number {
+    return this.#options.startTimeoutMs ?? 120_000;
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -94,6 +113,10 @@ export class EmbeddedPostgres {
   }
 
   async #leave(): Promise<void> {
+    this.#isLeaving = true;
+    await this.#watch?.stop();
+    this.#isLeaving = false;
+    this.#watch = null;
     const user = this.#user;
     this.#connection = null;
     this.#user = null;
@@ -125,7 +148,7 @@ export class EmbeddedPostgres {
   }
 
   async #reach(place: Place): Promise<pg.ClientConfig> {
-    const timeoutMs = this.#options.startTimeoutMs ?? 120_000;
+    const timeoutMs = this.#startTimeoutMs;
     const deadline = performance.now() + timeoutMs;
     await makeCluster(place, this.#log);
     const password = await readPassword(place.cluster);
@@ -141,7 +164,7 @@ export class EmbeddedPostgres {
         if (failure === null) continue;
         problem = failure;
       }
-      if (performance.now() > deadline) {
+      if (this.#isLeaving || performance.now() > deadline) {
         throw new Error(
           `The Postgres server in ${place.cluster} did not answer within ${Math.round(timeoutMs / 1000)} s: ${problem}\n` +
             `Its log: ${logPath(place.cluster)}`,
@@ -162,7 +185,7 @@ export class EmbeddedPostgres {
     const begin = performance.now();
     const server = startProgram(join(place.binFolder, 'postgres'), ['-D', cluster], account, log.file.fd);
     await log.file.close();
-    while (server.isRunning() && performance.now() < deadline) {
+    while (server.isRunning() && !this.#isLeaving && performance.now() < deadline) {
       const found = await findPostmaster(cluster);
       if (found?.ready && found.pid === server.pid) {
         this.#log(`Postgres was started in ${cluster} (${Math.round(performance.now() - begin)} ms).`);

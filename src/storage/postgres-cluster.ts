@@ -26,7 +26,8 @@ const SETTINGS: Record<string, string> = {
   autovacuum: 'on',
   shared_buffers: '128MB',
   huge_pages: 'try',
-  max_connections: '100',
+  // Each process takes up to 15; there may be one per core.
+  max_connections: '300',
   checkpoint_timeout: '15min',
   max_wal_size: '2GB',
   wal_compression: 'off',

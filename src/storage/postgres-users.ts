@@ -19,12 +19,27 @@ export class PostgresUser {
     this.#name = name;
   }
 
-  /** Writes this process down, and waits while another is leaving, as that one may be stopping the server. */
-  static async enter(folder: string): Promise<PostgresUser> {
+  /**
+   * Writes this process down, and waits while another is leaving, as that one may be stopping the server.
+   * @throws Error in words when it does not come to an end within `timeoutMs`
+   */
+  static async enter(folder: string, timeoutMs: number): Promise<PostgresUser> {
     const name = `${process.pid}-${startTimeOf(process.pid)}-${randomBytes(4).toString('hex')}`;
     await writeFile(join(folder, name), '');
-    while ((await listUsers(folder)).some((user) => user.endsWith(LEAVING))) await pause(20);
-    return new PostgresUser(folder, name);
+    const user = new PostgresUser(folder, name);
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const leaver = (await listUsers(folder)).find((other) => other.endsWith(LEAVING));
+      if (leaver === undefined) return user;
+      if (performance.now() > deadline) {
+        await user.leave();
+        const pid = leaver.split('-')[0];
+        throw new Error(
+          `The process ${pid} is stopping the Postgres server and does not come to an end. End it: kill -9 ${pid}`,
+        );
+      }
+      await pause(20);
+    }
   }
 
   /** Says whether nobody else is left: then the caller stops the server before it calls `leave`. */

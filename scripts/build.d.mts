@@ -1,0 +1,2 @@
+export function buildProduct(): Promise<void>;
+export function buildBench(): Promise<void>;
