@@ -5,6 +5,7 @@
 import dns from 'node:dns';
 import { LRUCache } from 'lru-cache';
 import { isLoopbackName, LOOPBACK_ADDRESSES } from './address-guard.ts';
+import { LookupSlots } from './lookup-slots.ts';
 import { errorCode, SendFailure } from './send-failure.ts';
 
 export interface Resolver {
@@ -33,6 +34,7 @@ const NOT_FOUND_TTL_MS = 5000;
 const TROUBLE_TTL_MS = 1000;
 const SYSTEM_TTL_MS = 10_000;
 const MAX_NAMES = 10_000;
+const MAX_LOOKUPS = 256;
 const MAX_SYSTEM_LOOKUPS = 2;
 
 interface Answer {
@@ -52,8 +54,8 @@ export class DnsResolver implements Resolver {
   readonly #now: () => number;
   readonly #remembered = new LRUCache<string, Remembered>({ max: MAX_NAMES });
   readonly #open = new Map<string, Promise<readonly string[]>>();
-  readonly #waiting: (() => void)[] = [];
-  #systemLookups = 0;
+  readonly #slots = new LookupSlots(MAX_LOOKUPS);
+  readonly #systemSlots = new LookupSlots(MAX_SYSTEM_LOOKUPS);
 
   constructor(parts: DnsResolverParts) {
     this.#dns = new dns.promises.Resolver({ timeout: QUERY_TIMEOUT_MS, tries: QUERY_TRIES });
@@ -72,15 +74,16 @@ export class DnsResolver implements Resolver {
     }
     let open = this.#open.get(host);
     if (open === undefined) {
-      open = this.#ask(host).finally(() => this.#open.delete(host));
+      open = this.#ask(host, known?.answer instanceof SendFailure).finally(() => this.#open.delete(host));
       this.#open.set(host, open);
     }
     return open;
   }
 
-  async #ask(host: string): Promise<readonly string[]> {
+  async #ask(host: string, isSuspect: boolean): Promise<readonly string[]> {
     try {
-      const { addresses, ttlMs } = await within(this.#budgetMs, host, this.#query(host));
+      const lookup = this.#slots.run(isSuspect, () => this.#query(host, isSuspect));
+      const { addresses, ttlMs } = await within(this.#budgetMs, host, lookup);
       this.#remember(host, addresses, ttlMs);
       return addresses;
     } catch (error) {
@@ -94,7 +97,7 @@ export class DnsResolver implements Resolver {
     this.#remembered.set(host, { answer, untilMs: this.#now() + ttlMs });
   }
 
-  async #query(host: string): Promise<Answer> {
+  async #query(host: string, isSuspect: boolean): Promise<Answer> {
     const [four, six] = await Promise.allSettled([
       this.#dns.resolve4(host, { ttl: true }),
       this.#dns.resolve6(host, { ttl: true }),
@@ -107,24 +110,16 @@ export class DnsResolver implements Resolver {
         ttlMs: Math.min(Math.max(ttlMs, MIN_TTL_MS), MAX_TTL_MS),
       };
     }
-    if (this.#useSystem) return this.#askSystem(host);
+    if (this.#useSystem) return this.#systemSlots.run(isSuspect, () => askSystem(host));
     const errors = [four, six].flatMap((result) => (result.status === 'rejected' ? [result.reason as Error] : []));
     // Of two failures the one that may pass tells more than the one that says that a family has no record.
     throw errors.find((error) => !isNotFound(error)) ?? errors[0];
   }
+}
 
-  async #askSystem(host: string): Promise<Answer> {
-    if (this.#systemLookups >= MAX_SYSTEM_LOOKUPS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#systemLookups++;
-    try {
-      const records = await dns.promises.lookup(host, { all: true });
-      return { addresses: records.map(({ address }) => address), ttlMs: SYSTEM_TTL_MS };
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#systemLookups--;
-      else next();
-    }
-  }
+async function askSystem(host: string): Promise<Answer> {
+  const records = await dns.promises.lookup(host, { all: true });
+  return { addresses: records.map(({ address }) => address), ttlMs: SYSTEM_TTL_MS };
 }
 
 async function within<T>(budgetMs: number, host: string, work: Promise<T>): Promise<T> {
