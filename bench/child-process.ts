@@ -67,7 +67,13 @@ export function startChild<H extends Handlers>(name: string, base = import.meta.
       pending.set(id, { resolve, reject });
       child.send({ id, name: method, argument } satisfies Request);
     });
-  const calls = new Proxy({}, { get: (_, method) => (argument: unknown) => call(String(method), argument) });
+  const calls = new Proxy(
+    {},
+    // No `then`: an async function that returns the calls would take them for a promise.
+    {
+      get: (_, method) => (method === 'then' ? undefined : (argument: unknown) => call(String(method), argument)),
+    },
+  );
   return { calls: calls as Calls<H>, pid: child.pid!, stop: () => endOf(child) };
 }
 

@@ -32,7 +32,7 @@ describe('floor server', () => {
     const { port: floorPort } = await floor.listen();
     const generator = new LoadGenerator({
       origin: `http://127.0.0.1:${floorPort}`,
-      path: `/v1/apps/a/events${shape.eventsPerRequest > 1 ? '/batch' : ''}`,
+      paths: [`/v1/apps/a/events${shape.eventsPerRequest > 1 ? '/batch' : ''}`],
       headers: {},
       connections: 4,
       eventsPerRequest: shape.eventsPerRequest,

@@ -51,4 +51,14 @@ describe('histogram', () => {
     copy.clear();
     expect(copy.toData()).toEqual(new Histogram().toData());
   });
+
+  test('takes in what others recorded', () => {
+    const [a, b, both] = [new Histogram(), new Histogram(), new Histogram()];
+    for (const ms of [1, 2, 900]) a.record(ms);
+    for (const ms of [2, 30]) b.record(ms);
+    for (const ms of [1, 2, 900, 2, 30]) both.record(ms);
+    a.add(b.toData());
+    a.add(new Histogram().toData());
+    expect(a.toData()).toEqual(both.toData());
+  });
 });

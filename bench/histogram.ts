@@ -54,6 +54,13 @@ export class Histogram {
     return { p50: this.percentile(50), p99: this.percentile(99), max: this.#count === 0 ? Number.NaN : this.#maxMs };
   }
 
+  /** Takes in what another histogram recorded. */
+  add(data: HistogramData): void {
+    for (const [index, count] of data.buckets) this.#counts[index] += count;
+    this.#count += data.count;
+    this.#maxMs = Math.max(this.#maxMs, data.maxMs);
+  }
+
   clear(): void {
     this.#counts.fill(0);
     this.#count = 0;
@@ -68,9 +75,7 @@ export class Histogram {
 
   static fromData(data: HistogramData): Histogram {
     const histogram = new Histogram();
-    for (const [index, count] of data.buckets) histogram.#counts[index] = count;
-    histogram.#count = data.count;
-    histogram.#maxMs = data.maxMs;
+    histogram.add(data);
     return histogram;
   }
 }

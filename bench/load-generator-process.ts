@@ -10,7 +10,9 @@ const handlers = {
     await generator.connect();
   },
   runClosedLoop: (options: { seconds: number }) => withCpu(() => generator!.runClosedLoop(options)),
-  runOpenLoop: (options: { perSecond: number; seconds: number }) => withCpu(() => generator!.runOpenLoop(options)),
+  runRequests: (options: { requests: number }) => withCpu(() => generator!.runRequests(options)),
+  runOpenLoop: (options: { perSecond: number; seconds: number; seed?: number }) =>
+    withCpu(() => generator!.runOpenLoop(options)),
 };
 export type LoadGeneratorProcess = typeof handlers;
 

@@ -41,7 +41,7 @@ async function setup(options: Partial<LoadOptions>, answer: (request: Published,
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const generator = new LoadGenerator({
     origin: `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`,
-    path: '/v1/apps/a/events',
+    paths: ['/v1/apps/a/events'],
     headers: { authorization: 'Bearer k' },
     connections: 3,
     eventsPerRequest: 1,
@@ -77,6 +77,21 @@ describe('load generator', () => {
     const result = await generator.runClosedLoop({ seconds: 0.02 });
     expect(result.events).toBe(4 * result.requests);
     expect(requests[1].body.events!.map(({ data }) => Number(data.n))).toEqual([4, 5, 6, 7]);
+  });
+
+  test('publishes a number of requests, to several paths in turn', async () => {
+    const paths = ['/v1/apps/a/events', '/v1/apps/b/events', '/v1/apps/c/events'];
+    const { generator, requests } = await setup({ paths, connections: 4 }, () => ACCEPTED);
+    expect(await generator.runRequests({ requests: 10 })).toMatchObject({ events: 10, requests: 10 });
+    expect(await generator.runRequests({ requests: 2 })).toMatchObject({ events: 2, requests: 2 });
+    const counts = paths.map((path) => requests.filter(({ head }) => head.startsWith(`POST ${path} HTTP`)).length);
+    expect(counts).toEqual([4, 4, 4]);
+    const sequences = requests.map(({ body }) => Number(body.data!.n)).sort((a, b) => a - b);
+    expect(sequences).toEqual(sequences.map((_, i) => i));
+  });
+
+  test('refuses paths that differ in length', async () => {
+    await expect(setup({ paths: ['/a', '/bb'] }, () => ACCEPTED)).rejects.toThrow('differ in length');
   });
 
   test('sends the same events again when it is refused', async () => {

@@ -4,12 +4,13 @@ import net from 'node:net';
 import { Histogram, type HistogramData } from './histogram.ts';
 import { HttpFramer } from './http-framer.ts';
 import { monotonicMs } from './monotonic-clock.ts';
-import { findStamps, stampedData, writeStamp } from './stamped-data.ts';
+import { findStamps, type Stamp, stampedData, writeStamp } from './stamped-data.ts';
 
 export interface LoadOptions {
   /** `http://host:port` of the server. */
   origin: string;
-  path: string;
+  /** Published to in turn. All of one length, so that one buffer serves for all. */
+  paths: string[];
   headers: Record<string, string>;
   connections: number;
   /** 1 publishes single events, more publishes batches. */
@@ -31,8 +32,8 @@ export interface LoadResult {
 interface Run {
   result: Omit<LoadResult, 'ackMs'>;
   ackMs: Histogram;
-  /** Whether a connection that is free may take a further request. */
-  closedLoop: boolean;
+  /** Requests that connections which become free are still to begin; null = an open loop, where the clock begins them. */
+  left: number | null;
   /** Open loop: publish times that came while every connection was taken. */
   waiting: number[];
   stopping: boolean;
@@ -42,6 +43,7 @@ interface Run {
 
 const REFUSED_PAUSE_MS = 50;
 const EVENT_TYPE = 'bench.event';
+const PATH_AT = 'POST '.length;
 // A timer is late by up to its resolution; that much of the delay is the generator's, the rest is held against the run.
 const TIMER_RESOLUTION_MS = 1;
 
@@ -50,6 +52,7 @@ export class LoadGenerator {
   readonly #connections: Connection[] = [];
   readonly #free: Connection[] = [];
   #nextSequence = 0;
+  #nextPath = 0;
   #run: Run | null = null;
 
   constructor(options: LoadOptions) {
@@ -57,6 +60,8 @@ export class LoadGenerator {
   }
 
   async connect(): Promise<void> {
+    const { paths } = this.#options;
+    if (paths.some(({ length }) => length !== paths[0].length)) throw new Error('The paths differ in length.');
     const request = prepareRequest(this.#options);
     const { hostname, port } = new URL(this.#options.origin);
     for (let i = 0; i < this.#options.connections; i++) {
@@ -72,10 +77,18 @@ export class LoadGenerator {
 
   /** Every connection publishes its next request when the last was answered, for `seconds`. */
   runClosedLoop(options: { seconds: number }): Promise<LoadResult> {
-    return this.#start(true, (run) => {
-      for (const connection of this.#free.splice(0)) this.#sendNext(connection, monotonicMs());
+    return this.#start(Number.POSITIVE_INFINITY, (run) => {
+      this.#fill(run);
       const timer = setTimeout(() => this.#stop(run), options.seconds * 1000);
       return () => clearTimeout(timer);
+    });
+  }
+
+  /** The same until so many requests were answered. */
+  runRequests(options: { requests: number }): Promise<LoadResult> {
+    return this.#start(options.requests, (run) => {
+      this.#fill(run);
+      return () => {};
     });
   }
 
@@ -84,7 +97,7 @@ export class LoadGenerator {
    * answered; the time an event waits for a connection counts as its latency.
    */
   runOpenLoop(options: { perSecond: number; seconds: number; seed?: number }): Promise<LoadResult> {
-    return this.#start(false, (run) => {
+    return this.#start(null, (run) => {
       const gap = exponentialGaps(1000 / options.perSecond, options.seed ?? 1);
       const startMs = monotonicMs();
       const endMs = startMs + options.seconds * 1000;
@@ -105,7 +118,11 @@ export class LoadGenerator {
     for (const connection of this.#connections) connection.close();
   }
 
-  async #start(closedLoop: boolean, begin: (run: Run) => () => void): Promise<LoadResult> {
+  #fill(run: Run): void {
+    while (this.#free.length > 0 && takeOne(run)) this.#sendNext(this.#free.pop()!, monotonicMs());
+  }
+
+  async #start(requests: number | null, begin: (run: Run) => () => void): Promise<LoadResult> {
     if (this.#run) throw new Error('The load generator runs one load at a time.');
     const result = { events: 0, requests: 0, refused: 0, firstSentAtMs: 0, lastAckAtMs: 0 };
     let end = () => {};
@@ -114,7 +131,7 @@ export class LoadGenerator {
         const started: Run = {
           result,
           ackMs: new Histogram(),
-          closedLoop,
+          left: requests,
           waiting: [],
           stopping: false,
           resolve: () => resolve(started),
@@ -140,8 +157,10 @@ export class LoadGenerator {
   #sendNext(connection: Connection, publishedAtMs: number): void {
     const run = this.#run!;
     if (run.result.firstSentAtMs === 0) run.result.firstSentAtMs = publishedAtMs;
-    connection.stamp(this.#nextSequence, publishedAtMs);
-    this.#nextSequence += this.#options.eventsPerRequest;
+    const { paths, eventsPerRequest } = this.#options;
+    connection.prepare(paths[this.#nextPath], { sequence: this.#nextSequence, publishedAtMs });
+    this.#nextPath = (this.#nextPath + 1) % paths.length;
+    this.#nextSequence += eventsPerRequest;
     connection.send();
   }
 
@@ -164,18 +183,30 @@ export class LoadGenerator {
     run.ackMs.record(now - connection.publishedAtMs);
     if (run.waiting.length > 0) {
       this.#sendNext(connection, run.waiting.shift()!);
-    } else if (run.closedLoop && !run.stopping) {
+    } else if (takeOne(run)) {
       this.#sendNext(connection, now);
     } else {
       this.#free.push(connection);
-      if (run.stopping && this.#free.length === this.#connections.length) run.resolve();
+      this.#endIfDone(run);
     }
   }
 
   #stop(run: Run): void {
     run.stopping = true;
-    if (this.#free.length === this.#connections.length) run.resolve();
+    this.#endIfDone(run);
   }
+
+  #endIfDone(run: Run): void {
+    const begins = !run.stopping && run.left !== 0;
+    if (!begins && this.#free.length === this.#connections.length) run.resolve();
+  }
+}
+
+/** Whether a connection that is free is to begin a further request; counts it. */
+function takeOne(run: Run): boolean {
+  if (run.stopping || run.left === null || run.left === 0) return false;
+  run.left--;
+  return true;
 }
 
 interface PreparedRequest {
@@ -194,7 +225,7 @@ function prepareRequest(options: LoadOptions): PreparedRequest {
     'content-length': String(Buffer.byteLength(body)),
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  const bytes = Buffer.from(`POST ${options.path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`);
+  const bytes = Buffer.from(`POST ${options.paths[0]} HTTP/1.1\r\n${lines.join('')}\r\n${body}`);
   return { bytes, stamps: findStamps(bytes) };
 }
 
@@ -244,10 +275,13 @@ class Connection {
     this.#socket = socket;
   }
 
-  stamp(firstSequence: number, publishedAtMs: number): void {
+  /** Addresses and stamps the next request; `first` is the stamp of its first event. */
+  prepare(path: string, first: Stamp): void {
+    const { sequence, publishedAtMs } = first;
     this.publishedAtMs = publishedAtMs;
+    this.#bytes.write(path, PATH_AT, 'latin1');
     for (let i = 0; i < this.#stamps.length; i++) {
-      writeStamp(this.#bytes, this.#stamps[i], { sequence: firstSequence + i, publishedAtMs });
+      writeStamp(this.#bytes, this.#stamps[i], { sequence: sequence + i, publishedAtMs });
     }
   }
 

@@ -1,26 +1,16 @@
 // Puts load on a target and measures until the last delivery of what was published has arrived: a server that accepts
 // faster than it delivers pays for its backlog, it cannot hide it.
-import { setTimeout as pause } from 'node:timers/promises';
 import { startChild } from './child-process.ts';
 import type { FloorServerProcess } from './floor-server-process.ts';
 import { Histogram, type LatencySummary } from './histogram.ts';
 import type { LoadResult } from './load-generator.ts';
-import type { LoadGeneratorProcess } from './load-generator-process.ts';
-import { readAllProcessStats, readPeakMemoryBytes, treeCpuMicros } from './process-stats.ts';
-import type { ReceiverProcess } from './receiver-process.ts';
-import { publishPath, type Target } from './target.ts';
-
-/** How much is delivered for what is published. */
-export interface LoadShape {
-  endpoints: number;
-  /** 1 publishes single events, more publishes batches. */
-  eventsPerRequest: number;
-  connections: number;
-  dataBytes: number;
-}
+import { readAllProcessStats, readProcessMemory, treeCpuMicros } from './process-stats.ts';
+import { type LoadShape, untilDelivered, withRig } from './rig.ts';
+import type { Target } from './target.ts';
 
 export interface LoadPlan {
-  shape: LoadShape;
+  /** `apps` are published to in turn, and each event goes to the `endpoints` of its app. */
+  shape: LoadShape & { apps: number; endpoints: number };
   seconds: number;
   warmUpSeconds: number;
   /** Null = a closed loop: every connection publishes again when it was answered. */
@@ -49,45 +39,30 @@ export interface LoadMeasurement {
   receiverMicros: number;
 }
 
-export type OpenTarget = (options: { receiverOrigin: string; endpoints: number }) => Promise<Target>;
-
-const POLL_MS = 20;
-const STALLED_MS = 30_000;
+export type OpenTarget = (options: { receiverOrigin: string; apps: number; endpoints: number }) => Promise<Target>;
 
 /** Runs receiver and generator as processes against the target that `open` gives, and ends them again. */
 export async function measureLoad(open: OpenTarget, plan: LoadPlan): Promise<LoadMeasurement> {
-  plan.signal.throwIfAborted();
-  const receiver = startChild<ReceiverProcess>('receiver-process');
-  const generator = startChild<LoadGeneratorProcess>('load-generator-process');
-  const stop = () => Promise.all([generator.stop(), receiver.stop()]);
-  plan.signal.addEventListener('abort', stop, { once: true });
-  try {
-    const { shape } = plan;
-    const { port } = await receiver.calls.listen();
-    const target = await open({ receiverOrigin: `http://127.0.0.1:${port}`, endpoints: shape.endpoints });
-    await generator.calls.connect({
-      origin: target.origin,
-      path: target.publishPath(shape.eventsPerRequest),
-      headers: target.headers,
-      connections: shape.connections,
-      eventsPerRequest: shape.eventsPerRequest,
-      dataBytes: shape.dataBytes,
-    });
+  return await withRig(plan.signal, async (rig) => {
+    const { apps, endpoints, ...shape } = plan.shape;
+    const receiver = await rig.startReceiver();
+    const target = await open({ receiverOrigin: receiver.origin, apps, endpoints });
+    const generator = await rig.startGenerator(target, shape);
     const publish = (seconds: number): Promise<LoadResult & { cpuMicros: number }> =>
       plan.eventsPerSecond === null
-        ? generator.calls.runClosedLoop({ seconds })
-        : generator.calls.runOpenLoop({ perSecond: plan.eventsPerSecond, seconds });
+        ? generator.runClosedLoop({ seconds })
+        : generator.runOpenLoop({ perSecond: plan.eventsPerSecond, seconds });
 
     const warmUp = await publish(plan.warmUpSeconds);
-    const before = await untilDelivered(receiver.calls, warmUp.events * shape.endpoints);
+    const before = await untilDelivered(receiver, warmUp.events * endpoints);
     await receiver.calls.resetLatency();
     const sampleBefore = await target.sample();
 
     const load = await publish(plan.seconds);
-    const after = await untilDelivered(receiver.calls, (warmUp.events + load.events) * shape.endpoints);
+    const after = await untilDelivered(receiver, (warmUp.events + load.events) * endpoints);
     const sampleAfter = await target.sample();
 
-    const deliveries = load.events * shape.endpoints;
+    const deliveries = load.events * endpoints;
     const per = (from: number | null, to: number | null, count: number) =>
       from === null || to === null ? null : (to - from) / count;
     return {
@@ -108,57 +83,28 @@ export async function measureLoad(open: OpenTarget, plan: LoadPlan): Promise<Loa
       generatorMicros: load.cpuMicros / load.requests,
       receiverMicros: (after.cpuMicros - before.cpuMicros) / (after.requests - before.requests),
     };
-  } finally {
-    plan.signal.removeEventListener('abort', stop);
-    await stop();
-  }
+  });
 }
 
 /** The same against the floor, which lives as long as the measurement. */
 export async function measureFloor(plan: LoadPlan): Promise<LoadMeasurement> {
   const floor = startChild<FloorServerProcess>('floor-server-process');
   try {
-    return await measureLoad(async (options) => {
-      const { port } = await floor.calls.listen(options);
+    return await measureLoad(async ({ receiverOrigin, endpoints }) => {
+      const { port } = await floor.calls.listen({ receiverOrigin, endpoints });
       return {
         origin: `http://127.0.0.1:${port}`,
         headers: {},
-        publishPath: publishPath('app'),
+        apps: ['app'],
         sample: async () => ({
           processMicros: treeCpuMicros(readAllProcessStats(), floor.pid),
           postgresMicros: null,
           walBytes: null,
         }),
-        peakMemoryBytes: () => readPeakMemoryBytes(floor.pid),
+        peakMemoryBytes: () => readProcessMemory(floor.pid).peakBytes,
       };
     }, plan);
   } finally {
     await floor.stop();
-  }
-}
-
-/** Waits for `expected` distinct deliveries. @throws Error when nothing more comes though some are missing. */
-async function untilDelivered(
-  receiver: ReturnType<typeof startChild<ReceiverProcess>>['calls'],
-  expected: number,
-): Promise<Awaited<ReturnType<typeof receiver.stats>>> {
-  let progressAt = performance.now();
-  let last = -1;
-  for (;;) {
-    const stats = await receiver.stats();
-    if (stats.distinct === expected) return stats;
-    if (stats.distinct > expected) {
-      throw new Error(`${stats.distinct} deliveries arrived of ${expected} events that were acknowledged.`);
-    }
-    if (stats.distinct !== last) {
-      last = stats.distinct;
-      progressAt = performance.now();
-    } else if (performance.now() - progressAt > STALLED_MS) {
-      throw new Error(
-        `${expected - stats.distinct} of ${expected} deliveries are missing, and none has come for ${STALLED_MS / 1000} s ` +
-          `(${stats.duplicates} duplicates, ${stats.malformed} malformed).`,
-      );
-    }
-    await pause(POLL_MS);
   }
 }

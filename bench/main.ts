@@ -2,22 +2,42 @@
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Scenario, ScenarioContext } from './scenario.ts';
+import { backlog } from './scenarios/backlog.ts';
+import { fairness } from './scenarios/fairness.ts';
 import { floor } from './scenarios/floor.ts';
+import { isolation } from './scenarios/isolation.ts';
 import { latency } from './scenarios/latency.ts';
+import { many } from './scenarios/many.ts';
+import { scale } from './scenarios/scale.ts';
+import { takeover } from './scenarios/takeover.ts';
 import { throughput } from './scenarios/throughput.ts';
 import { renderTable } from './table.ts';
 
-const SCENARIOS: readonly Scenario[] = [throughput, latency, floor];
+const SCENARIOS: readonly Scenario[] = [
+  throughput,
+  latency,
+  floor,
+  isolation,
+  fairness,
+  backlog,
+  scale,
+  many,
+  takeover,
+];
 
 const HELP = `Usage: npm run bench -- [scenario …] [options]
 
-Scenarios (all when none is named):
+Scenarios (all when none is named, which takes half an hour):
 ${SCENARIOS.map(({ name, describe }) => `  ${name.padEnd(12)} ${describe}`).join('\n')}
 
 Options:
   --seconds <n>          length of each measured load (default: 10)
   --warm-up <n>          seconds of load before it (default: 3)
-  --variant <name>       of throughput and floor: only fanOut1, fanOut5 or batch20; may be repeated
+  --variant <name>       of throughput and floor: only fanOut1, fanOut5 or batch20; of scale: only apps50 or fanOut50;
+                         may be repeated
+  --rounds <n>           how often isolation, fairness and scale measure each of their two conditions (default: 3)
+  --events <n>           of backlog: how many events wait (default: 1000000)
+  --apps <n>             of many: how many apps there are, with 3 endpoints each (default: 10000)
   --database-url <url>   a Postgres kept for this; also DATABASE_URL (default: the embedded server, on a new folder)
   --node-option <o>      a further option for the server's node; may be repeated
   --json                 print one JSON object per scenario, one a line
@@ -26,6 +46,8 @@ Options:
 Examples:
   npm run bench -- throughput --seconds 20
   npm run bench -s -- latency --json
+  npm run bench -- isolation fairness --rounds 5
+  npm run bench -- backlog --events 100000
   npm run bench -- throughput --node-option=--cpu-prof
 `;
 
@@ -42,6 +64,9 @@ function parseOptions(args: string[]): Options | 'help' {
       seconds: { type: 'string', default: '10' },
       'warm-up': { type: 'string', default: '3' },
       variant: { type: 'string', multiple: true },
+      rounds: { type: 'string', default: '3' },
+      events: { type: 'string', default: '1000000' },
+      apps: { type: 'string', default: '10000' },
       'database-url': { type: 'string' },
       'node-option': { type: 'string', multiple: true, default: [] },
       json: { type: 'boolean', default: false },
@@ -59,6 +84,9 @@ function parseOptions(args: string[]): Options | 'help' {
     seconds: positive('--seconds', values.seconds),
     warmUpSeconds: positive('--warm-up', values['warm-up']),
     variants: values.variant ?? null,
+    rounds: wholeNumber('--rounds', values.rounds),
+    events: wholeNumber('--events', values.events),
+    apps: wholeNumber('--apps', values.apps),
     databaseUrl: values['database-url'] ?? process.env.DATABASE_URL ?? null,
     nodeOptions: values['node-option'],
   };
@@ -67,6 +95,13 @@ function parseOptions(args: string[]): Options | 'help' {
 function positive(name: string, text: string): number {
   const value = Number(text);
   if (!(value > 0)) throw new Error(`${name} is "${text}", which is no number above 0. Give seconds, such as 10.`);
+  return value;
+}
+
+function wholeNumber(name: string, text: string): number {
+  const value = Number(text);
+  if (!(Number.isSafeInteger(value) && value > 0))
+    throw new Error(`${name} is "${text}". Give a whole number above 0.`);
   return value;
 }
 

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import {
-  parsePeakMemoryBytes,
+  parseProcessMemory,
   parseProcessStat,
   readAllProcessStats,
-  readPeakMemoryBytes,
+  readProcessMemory,
   readProcessStat,
+  resetPeakMemory,
   treeCpuMicros,
+  treeOf,
 } from './process-stats.ts';
 
 const STAT =
@@ -22,30 +24,29 @@ describe('process stats', () => {
     });
   });
 
-  test('reads the peak of resident memory', () => {
-    expect(parsePeakMemoryBytes('Name:\tnode\nVmPeak:\t  999 kB\nVmHWM:\t   2048 kB\nVmRSS:\t 10 kB\n')).toBe(
-      2_097_152,
-    );
-    expect(parsePeakMemoryBytes('Name:\tkthreadd\n')).toBeNaN();
+  test('reads resident memory and its peak', () => {
+    expect(
+      parseProcessMemory('Name:\tnode\nVmPeak:\t  999 kB\nVmHWM:\t   2048 kB\nVmRSS:\t 10 kB\nRssAnon:\t 7 kB\n'),
+    ).toEqual({ residentBytes: 10_240, peakBytes: 2_097_152 });
+    expect(parseProcessMemory('Name:\tkthreadd\n')).toEqual({ residentBytes: 0, peakBytes: 0 });
   });
 
-  test('adds up a tree and leaves out what is named, with its descendants', () => {
-    const stat = (pid: number, parentPid: number, name: string) => ({
+  test('adds up a tree', () => {
+    const stat = (pid: number, parentPid: number) => ({
       pid,
       parentPid,
-      name,
+      name: 'node',
       cpuMicros: pid,
       endedChildrenMicros: 1000,
     });
-    const stats = [
-      stat(1, 0, 'node'),
-      stat(2, 1, 'node'),
-      stat(3, 1, 'postgres'),
-      stat(4, 3, 'node'),
-      stat(5, 0, 'sh'),
-    ];
-    expect(treeCpuMicros(stats, 1, ({ name }) => name === 'postgres')).toBe(2003);
-    expect(treeCpuMicros(stats, 1)).toBe(4010);
+    // A child may stand before its parent: pids are used again.
+    const stats = [stat(1, 0), stat(2, 7), stat(3, 1), stat(4, 3), stat(5, 0), stat(7, 1)];
+    expect(
+      treeOf(stats, 1)
+        .map(({ pid }) => pid)
+        .sort(),
+    ).toEqual([1, 2, 3, 4, 7]);
+    expect(treeCpuMicros(stats, 1)).toBe(5017);
     expect(treeCpuMicros(stats, 99)).toBe(0);
   });
 
@@ -56,7 +57,20 @@ describe('process stats', () => {
     expect(stat!.cpuMicros).toBeLessThanOrEqual(user + system + 20_000);
     expect(stat!.cpuMicros).toBeGreaterThan(0);
     expect(readAllProcessStats().map(({ pid }) => pid)).toContain(process.pid);
-    expect(readPeakMemoryBytes(process.pid)).toBeGreaterThan(10_000_000);
+    const { residentBytes, peakBytes } = readProcessMemory(process.pid);
+    expect(residentBytes).toBeGreaterThan(10_000_000);
+    expect(peakBytes).toBeGreaterThanOrEqual(residentBytes);
+    expect(readProcessMemory(2 ** 30)).toEqual({ residentBytes: 0, peakBytes: 0 });
     expect(readProcessStat(2 ** 30)).toBeNull();
+  });
+
+  test.runIf(process.platform === 'linux')('lets the peak of memory begin anew', () => {
+    let bytes: Buffer | null = Buffer.alloc(64 * 1024 * 1024, 1);
+    const before = readProcessMemory(process.pid).peakBytes;
+    expect(bytes.length).toBeLessThan(before);
+    resetPeakMemory(process.pid);
+    const { residentBytes, peakBytes } = readProcessMemory(process.pid);
+    expect(peakBytes - residentBytes).toBeLessThan(16 * 1024 * 1024);
+    bytes = null;
   });
 });

@@ -1,6 +1,6 @@
 // CPU time and memory of processes as Linux keeps them under /proc (proc(5)). The kernel counts CPU in ticks of 10 ms,
 // which is a thousandth of the seconds that a benchmark measures.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const MICROS_PER_TICK = 10_000; // USER_HZ is 100 on every Linux that Node runs on
 
@@ -37,17 +37,30 @@ export function readProcessStat(pid: number): ProcessStat | null {
   }
 }
 
-/** The greatest resident memory the process has had, in bytes; NaN when there is no such process. */
-export function readPeakMemoryBytes(pid: number): number {
+export interface ProcessMemory {
+  residentBytes: number;
+  /** The greatest resident memory since the start of the process, or since `resetPeakMemory`. */
+  peakBytes: number;
+}
+
+/** Zeros when there is no such process. */
+export function readProcessMemory(pid: number): ProcessMemory {
   try {
-    return parsePeakMemoryBytes(readFileSync(`/proc/${pid}/status`, 'latin1'));
+    return parseProcessMemory(readFileSync(`/proc/${pid}/status`, 'latin1'));
   } catch {
-    return Number.NaN;
+    return { residentBytes: 0, peakBytes: 0 };
   }
 }
 
-export function parsePeakMemoryBytes(status: string): number {
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
+/** Parses `/proc/<pid>/status`; a kernel thread has no memory of its own. */
+export function parseProcessMemory(status: string): ProcessMemory {
+  const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) * 1024;
+  return { residentBytes: bytes('VmRSS'), peakBytes: bytes('VmHWM') };
+}
+
+/** Lets the peak begin anew with what is resident now. @throws Error when there is no such process. */
+export function resetPeakMemory(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
 /** Every process of the machine; one that ends meanwhile is left out. */
@@ -58,20 +71,14 @@ export function readAllProcessStats(): ProcessStat[] {
     .filter((stat) => stat !== null);
 }
 
-/**
- * CPU of a process and all its descendants but those that `leaveOut` names (with their descendants). Ended children count once they were
- * waited for.
- */
-export function treeCpuMicros(
-  stats: ProcessStat[],
-  rootPid: number,
-  leaveOut: (stat: ProcessStat) => boolean = () => false,
-): number {
-  const root = stats.find((stat) => stat.pid === rootPid);
-  if (!root) return 0;
-  let sum = root.cpuMicros + root.endedChildrenMicros;
-  for (const child of stats) {
-    if (child.parentPid === rootPid && !leaveOut(child)) sum += treeCpuMicros(stats, child.pid, leaveOut);
-  }
-  return sum;
+/** A process and all its descendants. */
+export function treeOf(stats: ProcessStat[], rootPid: number): ProcessStat[] {
+  const tree = stats.filter((stat) => stat.pid === rootPid);
+  for (const parent of tree) tree.push(...stats.filter((stat) => stat.parentPid === parent.pid));
+  return tree;
+}
+
+/** CPU of a process and all its descendants. Ended children count once they were waited for. */
+export function treeCpuMicros(stats: ProcessStat[], rootPid: number): number {
+  return treeOf(stats, rootPid).reduce((sum, stat) => sum + stat.cpuMicros + stat.endedChildrenMicros, 0);
 }

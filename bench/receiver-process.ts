@@ -9,6 +9,9 @@ const handlers = {
   stats: () => ({ ...receiver.stats(), cpuMicros: cpuMicros() }),
   latency: () => receiver.latency(),
   resetLatency: () => receiver.resetLatency(),
+  watchFor: (distinct: number[]) => receiver.watchFor(distinct),
+  longestGapsMs: () => receiver.longestGapsMs(),
+  resetGaps: () => receiver.resetGaps(),
 };
 export type ReceiverProcess = typeof handlers;
 

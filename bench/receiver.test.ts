@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import { until } from '../test/until.ts';
 import { Histogram } from './histogram.ts';
 import { HttpFramer } from './http-framer.ts';
 import { monotonicMs } from './monotonic-clock.ts';
@@ -93,5 +94,40 @@ describe('receiver', () => {
     socket.write('POST /r/0 HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n');
     await new Promise((resolve) => socket.once('close', resolve));
     expect(receiver.stats()).toMatchObject({ malformed: 2, distinct: 0 });
+  });
+
+  test('notes when the numbers watched for are passed', async () => {
+    const { receiver, socket, answers } = await setup();
+    receiver.watchFor([1, 3, 9]);
+    const before = monotonicMs();
+    socket.write(Buffer.concat([delivery('/r/0', 1), delivery('/r/0', 1), delivery('/r/1', 1)]));
+    await answers(3);
+    const between = monotonicMs();
+    socket.write(delivery('/r/2', 1));
+    await answers(4);
+    const { passedAtMs } = receiver.stats();
+    expect(passedAtMs).toHaveLength(2);
+    expect(passedAtMs[0]).toBeGreaterThanOrEqual(before);
+    expect(passedAtMs[0]).toBeLessThanOrEqual(between);
+    expect(passedAtMs[1]).toBeGreaterThanOrEqual(between);
+    receiver.watchFor([5]);
+    expect(receiver.stats().passedAtMs).toEqual([]);
+  });
+
+  test('measures the longest time between two first deliveries of a path', async () => {
+    const { receiver, socket, answers } = await setup();
+    socket.write(delivery('/r/1', 1));
+    await answers(1);
+    const first = receiver.stats().lastDistinctAtMs;
+    await until(() => monotonicMs() - first > 30);
+    socket.write(Buffer.concat([delivery('/r/0', 1), delivery('/r/1', 1), delivery('/r/1', 2)]));
+    await answers(4);
+    expect(receiver.stats().distinct).toBe(3);
+    const [other, gap] = receiver.longestGapsMs();
+    expect(other).toBe(0);
+    expect(gap).toBeGreaterThan(30);
+    expect(gap).toBeLessThanOrEqual(monotonicMs() - first);
+    receiver.resetGaps();
+    expect(receiver.longestGapsMs()).toEqual([]);
   });
 });

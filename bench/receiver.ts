@@ -21,6 +21,8 @@ export interface ReceiverStats {
   connections: number;
   /** Monotonic time of the latest delivery that was not a duplicate. */
   lastDistinctAtMs: number;
+  /** Monotonic times at which `distinct` passed the numbers that are watched for, as far as it has. */
+  passedAtMs: number[];
 }
 
 export class Receiver {
@@ -35,6 +37,11 @@ export class Receiver {
   #malformed = 0;
   #connections = 0;
   #lastDistinctAtMs = 0;
+  #watched: number[] = [];
+  #passedAtMs: number[] = [];
+  /** By path index: monotonic time of the latest first delivery, and the longest time between two. */
+  #lastAtMs: number[] = [];
+  #gapMs: number[] = [];
 
   async listen(): Promise<{ port: number }> {
     await new Promise<void>((resolve, reject) => {
@@ -52,7 +59,24 @@ export class Receiver {
       malformed: this.#malformed,
       connections: this.#connections,
       lastDistinctAtMs: this.#lastDistinctAtMs,
+      passedAtMs: this.#passedAtMs,
     };
+  }
+
+  /** Notes when `distinct` passes these numbers, which ascend; forgets those of before. */
+  watchFor(distinct: number[]): void {
+    this.#watched = distinct;
+    this.#passedAtMs = [];
+  }
+
+  /** By path index, the longest time without a first delivery between two; since the last `resetGaps`. */
+  longestGapsMs(): number[] {
+    return Array.from(this.#gapMs, (gap) => gap ?? 0);
+  }
+
+  resetGaps(): void {
+    this.#lastAtMs = [];
+    this.#gapMs = [];
   }
 
   /** Publish to receive, of first deliveries since the last `resetLatency`. */
@@ -115,7 +139,12 @@ export class Receiver {
     }
     seen[sequence] = 1;
     this.#distinct++;
-    this.#lastDistinctAtMs = monotonicMs();
-    this.#latency.record(this.#lastDistinctAtMs - readPublishedAtMs(bytes, stamp));
+    const now = monotonicMs();
+    this.#lastDistinctAtMs = now;
+    this.#latency.record(now - readPublishedAtMs(bytes, stamp));
+    const gap = now - (this.#lastAtMs[index] ?? now);
+    this.#lastAtMs[index] = now;
+    if (gap >= (this.#gapMs[index] ?? 0)) this.#gapMs[index] = gap;
+    if (this.#distinct === this.#watched[this.#passedAtMs.length]) this.#passedAtMs.push(now);
   }
 }

@@ -9,6 +9,12 @@ export interface ScenarioContext {
   warmUpSeconds: number;
   /** Of scenarios with several shapes of load, only these; null = all. */
   variants: string[] | null;
+  /** How often scenarios that compare two conditions measure each of them. */
+  rounds: number;
+  /** Of backlog: how many events wait. */
+  events: number;
+  /** Of many: how many apps there are. */
+  apps: number;
   /** Further options for the server's node, such as `--cpu-prof`. */
   nodeOptions: string[];
   /** Says what is being done, while it is done. */

@@ -8,14 +8,16 @@ export interface TargetSample {
 }
 
 export interface Target {
+  /** `http://host:port` of the API. */
   origin: string;
   headers: Record<string, string>;
-  /** The path that events, or batches of them, are published to. */
-  publishPath: (eventsPerRequest: number) => string;
+  /** Their ids, all of one length. */
+  apps: string[];
   sample(): Promise<TargetSample>;
   peakMemoryBytes(): number;
 }
 
-export function publishPath(app: string): Target['publishPath'] {
-  return (eventsPerRequest) => `/v1/apps/${app}/events${eventsPerRequest > 1 ? '/batch' : ''}`;
+/** The path that events of an app, or batches of them, are published to. */
+export function publishPath(app: string, eventsPerRequest: number): string {
+  return `/v1/apps/${app}/events${eventsPerRequest > 1 ? '/batch' : ''}`;
 }

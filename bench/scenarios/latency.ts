@@ -1,6 +1,6 @@
+import { withInstallation } from '../installation.ts';
 import { type LoadPlan, measureFloor, measureLoad } from '../load-measurement.ts';
 import type { Scenario } from '../scenario.ts';
-import { withServer } from '../server-under-test.ts';
 import { formatNumber, roundTo } from '../table.ts';
 
 const EVENTS_PER_SECOND = 200;
@@ -13,14 +13,17 @@ export const latency: Scenario = {
   async run(context) {
     const { seconds, warmUpSeconds, signal } = context;
     const plan: LoadPlan = {
-      shape: { endpoints: 1, eventsPerRequest: 1, connections: CONNECTIONS, dataBytes: 1024 },
+      shape: { apps: 1, endpoints: 1, eventsPerRequest: 1, connections: CONNECTIONS, dataBytes: 1024 },
       seconds,
       warmUpSeconds,
       eventsPerSecond: EVENTS_PER_SECOND,
       signal,
     };
     context.log('latency');
-    const real = await withServer(context, (server) => measureLoad((options) => server.createTarget(options), plan));
+    const real = await withInstallation(context, async (installation) => {
+      const server = await installation.startServer();
+      return await measureLoad((shape) => installation.createTarget(server, shape), plan);
+    });
     context.log('latency: floor');
     const floor = await measureFloor(plan);
     const rows = [

@@ -1,6 +1,6 @@
+import { withInstallation } from '../installation.ts';
 import { type LoadMeasurement, measureFloor, measureLoad } from '../load-measurement.ts';
 import type { Scenario, ScenarioContext } from '../scenario.ts';
-import { withServer } from '../server-under-test.ts';
 import { formatNumber, roundTo, type Table } from '../table.ts';
 import { chosenVariants, closedLoopPlan, type LoadVariant } from './load-variants.ts';
 
@@ -11,17 +11,18 @@ export const throughput: Scenario = {
   describe: '1 KB events from 64 connections to 1 endpoint, to 5 endpoints, and in batches of 20, beside the floor',
 
   async run(context) {
-    const { pairs, postgresVersion } = await withServer(context, async (server) => {
+    const { pairs, postgresVersion } = await withInstallation(context, async (installation) => {
+      const server = await installation.startServer();
       const pairs: Pair[] = [];
       for (const variant of chosenVariants(context)) {
         context.log(`throughput: ${variant}`);
         const plan = closedLoopPlan(context, variant);
-        const real = await measureLoad((options) => server.createTarget(options), plan);
+        const real = await measureLoad((shape) => installation.createTarget(server, shape), plan);
         // Right after it, so that both meet the machine in the same mood.
         context.log(`throughput: floor of ${variant}`);
         pairs.push({ variant, real, floor: await measureFloor(plan) });
       }
-      return { pairs, postgresVersion: await server.postgresVersion() };
+      return { pairs, postgresVersion: await installation.database.stats.version() };
     });
     return {
       json: { scenario: 'throughput', ...Object.fromEntries(pairs.map((pair) => [pair.variant, toJson(pair)])) },
@@ -36,6 +37,7 @@ function toJson({ real, floor }: Pair) {
     cpuMicros: { process: roundTo(real.cpuMicros.process, 1), postgres: roundTo(real.cpuMicros.postgres, 1) },
     ackMs: { p50: roundTo(real.ackMs.p50, 2), p99: roundTo(real.ackMs.p99, 2) },
     walBytesPerEvent: roundTo(real.walBytesPerEvent),
+    peakMemoryMb: roundTo(real.peakMemoryBytes / 1e6),
     floorPerSecond: roundTo(floor.deliveriesPerSecond),
     ratioToFloor: roundTo(real.deliveriesPerSecond / floor.deliveriesPerSecond, 3),
   };
