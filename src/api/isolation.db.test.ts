@@ -32,6 +32,11 @@ const BODIES: Record<string, unknown> = {
   'POST /v1/apps/{app}/endpoints/{endpoint}/replays/plan': { from: 'oldest' },
 };
 
+// And the query that a call cannot do without.
+const QUERIES: Record<string, string> = {
+  'GET /v1/apps/{app}/events/{event}/explain': '?endpoint=mine',
+};
+
 describe('isolation', () => {
   let app: TestApp;
   let mine: string;
@@ -43,7 +48,8 @@ describe('isolation', () => {
   const call = (operation: Operation, key: string | null, refs: Record<string, string>): Promise<Answer> => {
     const url = operation.path.replaceAll(/\{(\w+)\}/g, (_, param: string) => refs[param] ?? 'none');
     const body = BODIES[name(operation)];
-    return app.call(`${operation.method} ${url}`, { key, ...(body !== undefined && { body }) });
+    const query = QUERIES[name(operation)] ?? '';
+    return app.call(`${operation.method} ${url}${query}`, { key, ...(body !== undefined && { body }) });
   };
   /** The answer with the ids that were asked for taken out. */
   const without = ({ status, text, headers }: Answer, refs: Record<string, string>) => ({
@@ -179,13 +185,18 @@ describe('isolation', () => {
     expect(data.every(({ uid }: { uid: string }) => uid === 'mine')).toBe(true);
   });
 
-  test("does not resend the dead of another app's endpoint, nor list them", async () => {
+  test("explains nothing of another app's endpoint, nor resends or lists its dead", async () => {
     const answers = [];
+    const event = (await app.call(`POST /v1/apps/${mine}/events`, { key: myKey, body: { type: 'a', data: 1 } })).body
+      .id;
     for (const endpoint of [theirs.endpoint, unknown.endpoint]) {
+      const explained = await app.call(`GET /v1/apps/${mine}/events/${event}/explain?endpoint=${endpoint}`, {
+        key: myKey,
+      });
       const resent = await app.call(`POST /v1/apps/${mine}/dead/resend`, { key: myKey, body: { endpoint } });
       const listed = await app.call(`GET /v1/apps/${mine}/dead?endpoint=${endpoint}`, { key: myKey });
-      expect([resent.status, listed.status]).toEqual([404, 404]);
-      answers.push([without(resent, { endpoint }), without(listed, { endpoint })]);
+      expect([explained.status, resent.status, listed.status]).toEqual([404, 404, 404]);
+      answers.push([explained, resent, listed].map((answer) => without(answer, { endpoint })));
     }
     expect(answers[0]).toEqual(answers[1]);
   });

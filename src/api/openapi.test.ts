@@ -56,6 +56,7 @@ describe('openapi document', () => {
         'GET /v1/apps/{app}/events/{event}',
         'GET /v1/apps/{app}/events/{event}/attempts',
         'POST /v1/apps/{app}/events/{event}/resend',
+        'GET /v1/apps/{app}/events/{event}/explain',
         'POST /v1/apps/{app}/endpoints',
         'GET /v1/apps/{app}/endpoints',
         'GET /v1/apps/{app}/endpoints/{endpoint}',

@@ -9,7 +9,7 @@ import type { Replay } from '../storage/replays.ts';
 import { cursorWriter } from './event-json.ts';
 import { type LogRange, RANGE_MEMBERS } from './log-range.ts';
 import { invalidFields } from './problem.ts';
-import { Time } from './text.ts';
+import { Time, timeText } from './text.ts';
 
 export const TYPES_MEMBER = z
   .array(z.string())
@@ -110,8 +110,8 @@ export function renderCount({ events, bytes, approximate, oldestMs, newestMs }: 
     events,
     bytes,
     approximate,
-    oldest: oldestMs === null ? null : new Date(oldestMs).toISOString(),
-    newest: newestMs === null ? null : new Date(newestMs).toISOString(),
+    oldest: timeText(oldestMs),
+    newest: timeText(newestMs),
   };
 }
 

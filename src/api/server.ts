@@ -21,6 +21,7 @@ import { endpointStatusRoutes } from './routes/endpoint-status.ts';
 import { endpointRoutes } from './routes/endpoints.ts';
 import { eventTypeRoutes } from './routes/event-types.ts';
 import { eventRoutes } from './routes/events.ts';
+import { explainRoutes } from './routes/explain.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { publishRoutes } from './routes/publish.ts';
 import { replayRoutes } from './routes/replays.ts';
@@ -46,6 +47,7 @@ const API_ROUTES = [
   endpointSecretRoutes,
   endpointStatusRoutes,
   attemptRoutes,
+  explainRoutes,
   replayRoutes,
   deadRoutes,
   scheduledRoutes,

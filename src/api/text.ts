@@ -37,3 +37,10 @@ export const Metadata = z
   });
 
 export const Time = z.iso.datetime().describe('RFC 3339, UTC.');
+
+/** As `Time` shows it. */
+export function timeText(ms: number): string;
+export function timeText(ms: number | null): string | null;
+export function timeText(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { BREAKER_STATES } from '../../core/breaker.ts';
 import { ENDPOINT_ORDERS, ENDPOINT_STATES, type Endpoint, ON_EXHAUSTED } from '../../core/endpoint.ts';
 import { uuidFromId } from '../../core/id.ts';
 import { listEndpointAttempts } from '../../storage/attempt-listing.ts';
@@ -8,6 +7,7 @@ import { readLaneState, readWaitingRetries } from '../../storage/lane-state.ts';
 import { listRunningReplays } from '../../storage/replays.ts';
 import { appAccess } from '../access.ts';
 import { AttemptSchema, renderAttempt } from '../attempt-json.ts';
+import { BreakerSchema, renderBreaker } from '../breaker-json.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
 import { stateOf } from '../endpoint-json.ts';
 import { BLOCKS, type LaneStatus } from '../engine.ts';
@@ -15,7 +15,7 @@ import { cursorWriter } from '../event-json.ts';
 import { knownEndpoint } from '../known-endpoint.ts';
 import { PROBLEM_RESPONSES } from '../problem.ts';
 import { ReplaySchema, renderReplay } from '../replay-json.ts';
-import { Time } from '../text.ts';
+import { Time, timeText } from '../text.ts';
 import { ENDPOINT_PARAMS } from './endpoints.ts';
 
 const SuccessSchema = z.object({ attempts: z.int(), delivered: z.int() }).nullable();
@@ -29,13 +29,7 @@ const StatusSchema = z
       events: z.int().describe("Events of the app's log beyond the cursor, matching or not."),
       seconds: z.number().describe('Age of the oldest of them.'),
     }),
-    breaker: z
-      .object({
-        state: z.enum(BREAKER_STATES),
-        openSince: Time.nullable().describe('Since when it has not been reached; null when it is.'),
-        nextProbeAt: Time.nullable().describe('When one attempt finds out whether it is back; null unless open.'),
-      })
-      .describe('Open: the endpoint cannot be reached, and is sent single probes only.'),
+    breaker: BreakerSchema,
     window: z.int().nullable().describe('How many attempts may be open at once now.'),
     inFlight: z.int().nullable(),
     order: z.enum(ENDPOINT_ORDERS),
@@ -96,27 +90,19 @@ export function endpointStatusRoutes(server: ApiServer, context: ApiContext): vo
       return {
         ...status,
         cursor: cursorWriter(instance, uuidFromId('app', appId))(settled),
-        breaker: {
-          state: breaker.state,
-          openSince: timeOf(breaker.openSinceMs),
-          nextProbeAt: timeOf(breaker.nextProbeMs),
-        },
+        breaker: renderBreaker(breaker),
         order,
         onExhausted,
         batch,
         rateLimit: rate && { ...rate, tokens: rateTokens },
-        throttledUntil: timeOf(throttledUntilMs),
-        retries: { waiting, nextDueAt: timeOf(nextDueMs) },
+        throttledUntil: timeText(throttledUntilMs),
+        retries: { waiting, nextDueAt: timeText(nextDueMs) },
         replays: (await listRunningReplays(db, place)).map((replay) => renderReplay(replay, instance)),
         lastAttempt: lastAttempt === null ? null : renderAttempt(lastAttempt),
         stale: live === null,
       };
     },
   );
-}
-
-function timeOf(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString();
 }
 
 type WrittenStatus = Omit<LaneStatus, 'window' | 'inFlight' | 'rate'> & { window: null; inFlight: null; rate: null };
@@ -144,7 +130,8 @@ async function writtenStatus({ db, engine }: ApiContext, endpoint: Endpoint): Pr
   };
 }
 
-function writtenReason(endpoint: Endpoint): string | null {
+/** Why an endpoint does not send, as far as the database knows; null when it does. */
+export function writtenReason(endpoint: Endpoint): string | null {
   if (endpoint.disabledReason === 'gone')
     return 'The endpoint answered 410 Gone and was disabled. Resume it to send again.';
   if (endpoint.disabledAt !== null)

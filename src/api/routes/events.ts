@@ -18,7 +18,7 @@ import { APP_PARAMS } from './apps.ts';
 const MAX_READ_EVENTS = 1000;
 const MAX_READ_BYTES = 8 * 1024 * 1024;
 
-const EVENT_PARAMS = { ...APP_PARAMS, event: z.string().describe("The event's id.") };
+export const EVENT_PARAMS = { ...APP_PARAMS, event: z.string().describe("The event's id.") };
 
 const EventPage = z
   .object({
@@ -171,7 +171,8 @@ export function placeOfCursor(context: ApiContext, appUuid: string, cursor: stri
   return { position, day };
 }
 
-async function knownEvent(context: ApiContext, appId: string, eventId: string): Promise<LogEvent> {
+/** @throws TidingsError `not_found` */
+export async function knownEvent(context: ApiContext, appId: string, eventId: string): Promise<LogEvent> {
   const event = EVENT_ID_PATTERN.test(eventId) ? await context.engine.findEvent(appId, eventId) : null;
   if (event === null) throw new TidingsError('not_found', `There is no event ${eventId} in this app's log.`);
   return event;

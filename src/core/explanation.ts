@@ -1,0 +1,122 @@
+// Why an event did or did not reach an endpoint (design rule 22). The facts are read from storage; what they mean is decided here.
+import type { Mismatch } from './filter.ts';
+
+/**
+ * skipped = the endpoint was not to have it: it stands before the endpoint's start, or before the head from which it was resumed.
+ * expired = retention dropped it before it was delivered. unknown = the facts that would tell are no longer kept.
+ */
+export const DELIVERY_STATES = [
+  'pending',
+  'retrying',
+  'delivered',
+  'dead',
+  'unmatched',
+  'skipped',
+  'expired',
+  'unknown',
+] as const;
+export type DeliveryState = (typeof DELIVERY_STATES)[number];
+
+export interface DeliveryFacts {
+  position: number;
+  /** By the filter that was valid at the event's position. */
+  match: { matches: boolean; why: Mismatch[]; fromPosition: number };
+  /** Everything up to here is settled for the endpoint. */
+  settledThrough: number;
+  /** The endpoint was resumed from the head at this position; 0 = never. */
+  skipThrough: number;
+  /** The first position after the endpoint's creation. */
+  createdPosition: number;
+  retry: { attempts: number; dueMs: number; reason: string } | null;
+  dead: { attempts: number; reason: string } | null;
+  /** Retention dropped the position before the endpoint came to it. */
+  isExpired: boolean;
+  attempts: { made: number; deliveredMs: number | null };
+  /** Whether all attempts that were made since the event was appended are still kept. */
+  attemptsKept: boolean;
+  /** In words why the endpoint does not send now; null when it does. */
+  standstill: string | null;
+}
+
+const EXPIRED = { state: 'expired', words: 'Retention dropped the event before it was delivered.' } as const;
+
+/** The first that holds: what is recorded of the event itself comes before what follows from the cursor. */
+export function explainDelivery(facts: DeliveryFacts): { state: DeliveryState; words: string } {
+  const { retry, dead, attempts, match, position, settledThrough, skipThrough } = facts;
+  if (dead?.reason === 'expired') return EXPIRED;
+  if (dead !== null) return { state: 'dead', words: deadWords(dead) };
+  if (retry !== null) {
+    return { state: 'retrying', words: withStandstill(retryWords(retry), facts.standstill) };
+  }
+  if (attempts.deliveredMs !== null) {
+    return {
+      state: 'delivered',
+      words: `It was delivered at ${time(attempts.deliveredMs)}; ${attemptsMade(attempts.made)}.`,
+    };
+  }
+  if (!match.matches) {
+    const { fromPosition } = match;
+    return {
+      state: 'unmatched',
+      words: `The filter that the endpoint had at position ${position} (valid from position ${fromPosition} on) does not take it: ${match.why.map(mismatchWords).join('; ')}.`,
+    };
+  }
+  if (facts.isExpired) return EXPIRED;
+  if (position <= skipThrough) {
+    const words = `The endpoint was resumed from the head at position ${skipThrough}: what stood before it was skipped. A replay would send it.`;
+    return { state: 'skipped', words };
+  }
+  if (position > settledThrough) {
+    const words = `Its turn has not come: the endpoint's cursor is at position ${settledThrough}, the event at ${position}.`;
+    return { state: 'pending', words: withStandstill(words, facts.standstill) };
+  }
+  return explainAbsence(facts);
+}
+
+/** It matched, the cursor has passed it, and nothing is recorded of a delivery. */
+function explainAbsence(facts: DeliveryFacts): { state: DeliveryState; words: string } {
+  if (!facts.attemptsKept) {
+    return { state: 'unknown', words: 'It is settled, but the attempts of that time are no longer kept.' };
+  }
+  if (facts.attempts.made === 0 && facts.position < facts.createdPosition) {
+    const words = `It stands before the endpoint's start: the endpoint was created when the log ended at position ${facts.createdPosition - 1}. A replay would send it.`;
+    return { state: 'skipped', words };
+  }
+  return {
+    state: 'unknown',
+    words: `It is settled; ${attemptsMade(facts.attempts.made)}, and what became of it is no longer recorded.`,
+  };
+}
+
+function deadWords({ attempts, reason }: NonNullable<DeliveryFacts['dead']>): string {
+  if (reason === 'skipped')
+    return 'It held up the others, and was skipped when the endpoint was resumed from the head.';
+  return `It was given up after ${attemptCount(attempts)}; the last failed with ${reason}. Resend it, or replay it.`;
+}
+
+function retryWords({ attempts, reason, dueMs }: NonNullable<DeliveryFacts['retry']>): string {
+  if (reason === 'open') return 'An attempt of it is under way.';
+  const count = attempts === 1 ? 'once' : `${attempts} times`;
+  return `It has failed ${count}, last with ${reason}, and is due again at ${time(dueMs)}.`;
+}
+
+function withStandstill(words: string, standstill: string | null): string {
+  return standstill === null ? words : `${words} ${standstill}`;
+}
+
+function mismatchWords({ path, expected, actual }: Mismatch): string {
+  const is = typeof actual === 'string' ? actual : actual.join(', ');
+  return `its ${path.slice(1)} ${is === '' ? 'are none' : `${typeof actual === 'string' ? 'is' : 'are'} ${is}`}, asked for is ${expected.join(' or ')}`;
+}
+
+function attemptCount(count: number): string {
+  return count === 1 ? 'one attempt' : `${count === 0 ? 'no' : count} attempts`;
+}
+
+function attemptsMade(count: number): string {
+  return `${attemptCount(count)} ${count === 1 ? 'was' : 'were'} made`;
+}
+
+function time(ms: number): string {
+  return new Date(ms).toISOString();
+}
