@@ -30,7 +30,7 @@ export class Readiness {
   async check(): Promise<{ ok: boolean; checks: Record<string, string> }> {
     const { ownership, roles } = this.#parts;
     const checks: Record<string, string> = { database: await this.#database() };
-    if (roles.includes('push')) checks.lease = ownership.maySend() ? 'ok' : 'was not renewed in time';
+    checks.lease = ownership.maySend() ? 'ok' : 'was not renewed in time';
     if (this.#stopping) checks.process = 'is stopping';
     const ok = Object.values(checks).every((check) => check === 'ok');
     if (roles.includes('push')) checks.slots = `${ownership.slotCount} held`;

@@ -122,7 +122,7 @@ async function start(
     db,
     newUuid: () => ids.uuid(),
     version: VERSION,
-    roles: config.roles,
+    roles,
     load: () => dispatcher.load(),
     onTaken: (slots) => void dispatcher.takeSlots(slots),
     onRelease: (slots) => dispatcher.releaseSlots(slots),
@@ -169,10 +169,9 @@ async function start(
   await parts.use(operations);
   await parts.use(sender);
   const drainMs = config.drainSeconds * 1000;
-  // Lanes are taken when they can send, and given up when what they sent is written.
+  // Lanes are taken when they can send, and given up when what they sent is written. Without push there are none.
   const startPushing = async (): Promise<void> => {
-    if (!roles.includes('push')) return;
-    await dispatcher.start();
+    if (roles.includes('push')) await dispatcher.start();
     await ownership.start();
   };
   let pushingStopped: Promise<void> | null = null;
