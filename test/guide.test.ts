@@ -107,6 +107,36 @@ describe('getting started', () => {
   });
 });
 
+describe('failures and replays', () => {
+  test('has calls that work after getting started', async () => {
+    const shell = new Shell(cli.folder, environment());
+    try {
+      const path = '$TIDINGS/v1/apps';
+      const send = 'curl -sS -o before.json -H "$AUTH" -H "$JSON" -d';
+      await shell.run(`${send} '{"uid":"acme","name":"Acme Ltd"}' ${path}`);
+      const endpoint = `{"uid":"billing","url":"http://127.0.0.1:${await freePort()}/webhooks"}`;
+      await shell.run(`${send} '${endpoint}' ${path}/acme/endpoints`);
+      await shell.run(
+        `${send} '{"id":"inv-1-paid","type":"invoice.paid","data":{"invoice":"in_1","amount":4200}}' ${path}/acme/events`,
+      );
+      const blocks = codeBlocks(readDocument('docs/guide/failures-and-replays.md'));
+      const answers: string[] = [];
+      for (const { code } of blocks.filter(({ language }) => language === 'sh')) answers.push(await shell.run(code));
+      expect(answers.join('\n')).not.toMatch(/urn:tidings:error|curl: /);
+      const [changed, status, explained, resent, dead, replays] = answers;
+      expect(answers).toHaveLength(6);
+      expect(changed).toContain('"rate":{"perSecond":50}');
+      expect(status).toContain('"rateLimit":{"perSecond":50,');
+      expect(explained).toContain('"filter":{"matches":true');
+      expect(resent).toContain('"cause":"resend"');
+      expect(dead).toMatch(/"nextPage":null\}.*"approximate":false.*"replays":\[\{"id":"rpl_/s);
+      expect(replays).toMatch(/"events":1,.*"state":"running"/s);
+    } finally {
+      await shell.close();
+    }
+  });
+});
+
 describe('README', () => {
   test('has a quickstart that works', async () => {
     const readme = readDocument('README.md');
