@@ -62,12 +62,15 @@ describe('replays', () => {
         fromPosition: 2,
         fromDay: '2026-11-20',
         toPosition: 9,
+        toDay: '2026-11-21',
         only: 'dead',
         types: ['a.*', 'b'],
         reason: 'status_5xx',
         settledThrough: 2,
         settledDay: '2026-11-20',
         lowAttemptUuid: null,
+        delivered: 0,
+        dead: 0,
       },
     ]);
   });
