@@ -67,6 +67,15 @@ export class TableEngine implements Engine {
     return head;
   }
 
+  knownHead(): null {
+    return null;
+  }
+
+  /** Nothing moves but by requests, and those are answered one by one: nobody needs to be told. */
+  follow(): () => void {
+    return () => {};
+  }
+
   findEvent(appId: string, eventId: string): Promise<LogEvent | null> {
     return findEvent(this.#db, appId, eventId);
   }

@@ -2,7 +2,9 @@
 import type { BreakerSnapshot } from '../core/breaker.ts';
 import type { Endpoint, EndpointState } from '../core/endpoint.ts';
 import type { LogEvent, NewEvent } from '../core/event.ts';
+import type { LogReader } from '../pull/log-readers.ts';
 import type { Attempt } from '../storage/attempt-listing.ts';
+import type { Head } from '../storage/heads.ts';
 
 /** A place in an app's log, from which a cursor is made. */
 export interface LogPlace {
@@ -84,6 +86,13 @@ export interface Engine {
   }): Promise<{ events: LogEvent[]; cursor: LogPlace; done: boolean }>;
   /** The end of the log. @throws TidingsError `not_found` */
   head(appId: string): Promise<LogPlace>;
+  /** The end of the log as far as this process knows without asking the database; null when it has heard nothing of the app. */
+  knownHead(appId: string): Head | null;
+  /**
+   * Tells `reader` whenever the app's log has moved on, until the function that is returned is called. What moved before is not told: compare
+   * with knownHead afterwards.
+   */
+  follow(appId: string, reader: LogReader): () => void;
   findEvent(appId: string, eventId: string): Promise<LogEvent | null>;
   /** After a committed change of the app's endpoints or of the app: this process reloads at once. */
   configChanged(appId: string): void;

@@ -7,6 +7,7 @@ import type { SecretBox } from '../core/secret-box.ts';
 import type { EventCache } from '../log/event-cache.ts';
 import type { Tail } from '../log/tail.ts';
 import type { AppendRequest, Writer } from '../log/writer.ts';
+import type { LogReader, LogReaders } from '../pull/log-readers.ts';
 import { readLog } from '../pull/read-log.ts';
 import type { AddressRules } from '../push/address-guard.ts';
 import type { Dispatcher } from '../push/dispatcher.ts';
@@ -32,6 +33,7 @@ export interface LocalEngineParts {
   ids: IdGenerator;
   cache: EventCache;
   tail: Tail;
+  readers: LogReaders;
   writer: Writer;
   dispatcher: Dispatcher;
   ownership: Ownership;
@@ -63,6 +65,16 @@ export class LocalEngine implements Engine {
     const head = await readHead(this.#parts.db, appId);
     if (!head) throw new TidingsError('not_found', `There is no app ${appId}.`);
     return head;
+  }
+
+  knownHead(appId: string): Head | null {
+    return this.#parts.tail.head(appId);
+  }
+
+  follow(appId: string, reader: LogReader): () => void {
+    const { readers } = this.#parts;
+    readers.add(appId, reader);
+    return () => readers.remove(appId, reader);
   }
 
   findEvent(appId: string, eventId: string): Promise<LogEvent | null> {

@@ -12,6 +12,7 @@ import { HeadsPoll } from '../log/heads-poll.ts';
 import { Scheduler } from '../log/scheduler.ts';
 import { Tail } from '../log/tail.ts';
 import { Writer } from '../log/writer.ts';
+import { LogReaders } from '../pull/log-readers.ts';
 import { parseTarget } from '../push/address-guard.ts';
 import { Dispatcher } from '../push/dispatcher.ts';
 import { Operations } from '../push/operations.ts';
@@ -103,10 +104,17 @@ async function start(
   const rules = { allowHttp: config.allowHttp, allowPrivate: config.allowPrivate };
   const ids = new IdGenerator({ now: Date.now, randomBytes });
   const cache = new EventCache({ db, options: { maxBytes: config.eventCacheBytes } });
+  const readers = new LogReaders({ onError });
   const tail: Tail = new Tail({
     cache,
-    onEvents: (appId, events, head) => dispatcher.onEvents(appId, events, head),
-    onFirstSeen: (appId, head) => dispatcher.onHead(appId, head),
+    onEvents: (appId, events, head) => {
+      dispatcher.onEvents(appId, events, head);
+      readers.moved(appId, head);
+    },
+    onFirstSeen: (appId, head) => {
+      dispatcher.onHead(appId, head);
+      readers.moved(appId, head);
+    },
     onConfigChanged: (appId) => dispatcher.configChanged(appId),
     onError,
   });
@@ -150,6 +158,7 @@ async function start(
     ids,
     cache,
     tail,
+    readers,
     writer,
     dispatcher,
     ownership,
