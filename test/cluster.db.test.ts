@@ -77,21 +77,21 @@ describe('a cluster', () => {
     });
     expect(live.filter(({ pid }) => orphans.includes(pid))).toEqual([]);
 
-    const { child, url } = await servers.start('--processes', '2');
+    const { child, url } = await servers.start('--processes', '2', '--drain-seconds', '60');
     const pids = await answering(url);
     const hanging = await receiver();
     hanging.respondWith('hang');
     const { id } = await servers.ask(url, 'POST /v1/apps', { name: 'A third app' });
-    await servers.ask(url, `POST /v1/apps/${id}/endpoints`, { url: hanging.url });
+    await servers.ask(url, `POST /v1/apps/${id}/endpoints`, { url: hanging.url, timeoutMs: 30_000 });
     await servers.ask(url, `POST /v1/apps/${id}/events`, { type: 'a.b', data: 1 });
     await hanging.request(1);
     child.kill('SIGINT');
-    await until(() =>
-      fetch(`${url}/healthz`).then(
-        () => false,
+    const isServed = (): Promise<boolean> =>
+      fetch(`${url}/healthz`, { signal: AbortSignal.timeout(500) }).then(
         () => true,
-      ),
-    );
+        () => false,
+      );
+    await until(async () => !(await isServed()));
     expect(pids.filter(isAlive)).not.toEqual([]); // the attempt has its time
     child.kill('SIGINT');
     expect((await child.ended).code).toBe(130);
