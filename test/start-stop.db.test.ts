@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Maintenance } from '../src/app/maintenance.ts';
+import { Retention } from '../src/app/retention.ts';
 import { startTidings } from '../src/app/tidings.ts';
 import type { SendResult } from '../src/core/outcome.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../src/core/secret-box.ts';
@@ -95,6 +96,14 @@ function setup() {
   const flusher = new Flusher({ db, identity: () => identity, now: Date.now, onFenced: () => {}, onError });
   const scheduler = new Scheduler({ db, appendDue: (app, due) => writer.appendDue(app, due), onError });
   const headsPoll = new HeadsPoll({ db, tail, onError });
+  const retention = new Retention({
+    db,
+    append: (request) => writer.append(request),
+    checkpoint: () => {},
+    now: Date.now,
+    onError,
+    options: { firstAfterMs: 0, everyMs: 5 },
+  });
   const maintenance = new Maintenance({
     db,
     onError,
@@ -156,6 +165,7 @@ function setup() {
     },
     dispatcher: { part: dispatcher, work: async () => {} },
     maintenance: { part: maintenance, work: async () => {} },
+    retention: { part: retention, work: async () => {} },
   };
   return { db, parts, errors, writer };
 }
@@ -203,6 +213,7 @@ const PARTS = [
   'flusher',
   'dispatcher',
   'maintenance',
+  'retention',
 ] as const;
 
 describe('every background part', () => {

@@ -24,6 +24,9 @@ describe('config', () => {
       drainSeconds: 10,
       writerQueueBytes: 33_554_432,
       eventCacheBytes: 8_388_608,
+      retainEventDays: 30,
+      retainAttemptDays: 14,
+      idempotencyHours: 24,
       failpoints: null,
     });
   });
@@ -53,6 +56,23 @@ describe('config', () => {
       '10.0.0.0/8',
       '::1/128',
     ]);
+  });
+
+  test.each([
+    ['30d', 30],
+    ['7', 7],
+    ['1 day', 1],
+    ['90 Days', 90],
+    ['0', 0],
+    ['forever', 0],
+  ])('takes %s for days', (retainEventDays, days) => {
+    expect(load({ flags: { retainEventDays } }).retainEventDays).toBe(days);
+  });
+
+  test.each(['12h', '0.5', '-1', '3651d', 'd', ''])('refuses "%s" for days', (retainAttemptDays) => {
+    expect(() => load({ flags: { retainAttemptDays } })).toThrow(
+      `--retain-attempts is "${retainAttemptDays}", which cannot be used. Give whole days from 1d to 3650d, or forever.`,
+    );
   });
 
   test('takes roles in any order, each once', () => {

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { parseFailpoints } from '../core/failpoint.ts';
 import { isRole, ROLES, type Role } from '../core/role.ts';
 import { parseMasterKey } from '../core/secret-box.ts';
+import { IDEMPOTENCY_HOURS } from '../storage/idempotency-keys.ts';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -14,6 +15,8 @@ interface Kinds {
   secret: string;
   integer: number;
   bytes: number;
+  /** 0 = for ever. */
+  days: number;
   switch: boolean;
   cidrs: string[];
   roles: readonly Role[];
@@ -170,6 +173,36 @@ export const OPTIONS = [
     doc: 'Bytes of recent events kept in memory for lanes and readers. More saves reads of the database where endpoints lag behind, and takes that much memory.',
   },
   {
+    key: 'retainEventDays',
+    env: 'TIDINGS_RETAIN_EVENTS',
+    flag: '--retain-events <days>',
+    kind: 'days',
+    default: 30,
+    unit: null,
+    range: [1, 3650],
+    doc: 'How long events are kept in the log, such as 30d, or forever. They go by whole days (UTC), up to a day later. What an endpoint has not been sent by then it loses: a day before, the operational event endpoint.lagging warns. More keeps more to read and to replay, and takes that much disk.',
+  },
+  {
+    key: 'retainAttemptDays',
+    env: 'TIDINGS_RETAIN_ATTEMPTS',
+    flag: '--retain-attempts <days>',
+    kind: 'days',
+    default: 14,
+    unit: null,
+    range: [1, 3650],
+    doc: 'How long attempts are kept, such as 14d, or forever: what was sent when, and what was answered. More takes that much disk.',
+  },
+  {
+    key: 'idempotencyHours',
+    env: 'TIDINGS_IDEMPOTENCY_HOURS',
+    flag: '--idempotency-hours <number>',
+    kind: 'integer',
+    default: IDEMPOTENCY_HOURS,
+    unit: 'hours',
+    range: [1, 720],
+    doc: "How long the Idempotency-Key of a published event, and an id of the publisher's own, are known: the same again does nothing until then. For a scheduled event the time begins when it is due. More takes a row of some 200 bytes for each for that long.",
+  },
+  {
     key: 'failpoints',
     env: 'TIDINGS_FAILPOINTS',
     flag: null,
@@ -243,6 +276,7 @@ export function formatValue(option: OptionRow, value: Config[OptionKey]): string
   if (option.kind === 'secret') return 'given';
   if (option.kind === 'switch') return value ? 'on' : 'off';
   if (option.kind === 'bytes') return formatBytes(value as number);
+  if (option.kind === 'days') return value === 0 ? 'forever' : `${value}d`;
   const text = Array.isArray(value) ? value.join(',') : String(value);
   return option.unit === null ? text : `${text} ${option.unit}`;
 }
@@ -283,6 +317,13 @@ function parse(option: OptionRow, input: string | boolean | string[], name: stri
       if (number >= least && number <= most) return number;
       const size = option.kind === 'bytes' ? 'a size, such as 64MiB,' : 'a whole number';
       return refuse('which cannot be used', `Give ${size} from ${least} to ${most}`);
+    }
+    case 'days': {
+      const [least, most] = option.range ?? [1, Number.MAX_SAFE_INTEGER];
+      if (/^(0|forever)$/i.test(text)) return 0;
+      const days = Number(/^(\d{1,9})\s*(?:d|days?)?$/i.exec(text)?.[1] ?? Number.NaN);
+      if (days >= least && days <= most) return days;
+      return refuse('which cannot be used', `Give whole days from ${least}d to ${most}d, or forever`);
     }
     case 'cidrs': {
       const ranges = text.split(/[\s,]+/).filter((range) => range !== '');

@@ -1,6 +1,8 @@
-// The housekeeping of one process, all of it safe to be done by several at once: partitions ahead, expired idempotency keys, erasures.
+// The housekeeping of one process, all of it safe to be done by several at once: partitions ahead, expired idempotency keys, erasures. It
+// goes in chunks, a short transaction each.
 import type { Database } from '../storage/database.ts';
 import { dueErasures, sweepErasure } from '../storage/erasures.ts';
+import { exclusively } from '../storage/exclusive.ts';
 import { deleteExpiredKeys } from '../storage/idempotency-keys.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
 
@@ -18,6 +20,8 @@ export const MAINTENANCE_DEFAULTS: MaintenanceOptions = {
   erasuresEveryMs: 5000,
   secondSweepAfterSeconds: 15,
 };
+
+const CHUNK_KEYS = 5000;
 
 export class Maintenance {
   readonly #db: Database;
@@ -39,7 +43,7 @@ export class Maintenance {
     await ensurePartitions(this.#db, { daysAhead: 7 });
     this.#every(this.#options.partitionsEveryMs, async () => void (await ensurePartitions(this.#db, { daysAhead: 7 })));
     this.#every(this.#options.keysEveryMs, async () => {
-      while (!this.#stopped && (await deleteExpiredKeys(this.#db)) > 0);
+      await exclusively(this.#db, 'keys', () => this.#deleteKeys());
     });
     this.#every(this.#options.erasuresEveryMs, () => this.#erase());
   }
@@ -67,10 +71,23 @@ export class Maintenance {
     this.#timers.push(setInterval(turn, periodMs).unref());
   }
 
-  async #erase(): Promise<void> {
-    for (const erasure of await dueErasures(this.#db, this.#options.secondSweepAfterSeconds)) {
-      if (this.#stopped) return;
-      await sweepErasure(this.#db, erasure, async () => !this.#stopped);
+  /** In chunks, for as long as a turn may take: what is left the next turn finds. */
+  async #deleteKeys(): Promise<void> {
+    const untilMs = performance.now() + this.#options.keysEveryMs;
+    while (!this.#stopped && performance.now() < untilMs) {
+      if ((await deleteExpiredKeys(this.#db, CHUNK_KEYS)) < CHUNK_KEYS) return;
     }
+  }
+
+  async #erase(): Promise<void> {
+    const due = await dueErasures(this.#db, this.#options.secondSweepAfterSeconds);
+    if (due.length === 0) return;
+    // Rows that two would delete at once they would wait for each other's, in any order.
+    await exclusively(this.#db, 'erasures', async () => {
+      for (const erasure of due) {
+        if (this.#stopped) return;
+        await sweepErasure(this.#db, erasure, async () => !this.#stopped);
+      }
+    });
   }
 }

@@ -32,6 +32,7 @@ import { openDatabase } from './open-database.ts';
 import { PartList } from './part-list.ts';
 import { prepareSchema } from './prepare-schema.ts';
 import { Readiness } from './readiness.ts';
+import { Retention } from './retention.ts';
 import { VERSION } from './version.ts';
 
 export interface Tidings {
@@ -122,7 +123,11 @@ async function start(
     db,
     onCommitted: (appId, events) => tail.committed(appId, events),
     ensurePartitions: () => ensurePartitions(db, { daysAhead: 7 }),
-    options: { maxQueueBytes: config.writerQueueBytes, maxQueueBytesPerApp: config.writerQueueBytes },
+    options: {
+      maxQueueBytes: config.writerQueueBytes,
+      maxQueueBytesPerApp: config.writerQueueBytes,
+      keyHours: config.idempotencyHours,
+    },
   });
   const operations = new Operations({ append: (request) => writer.append(request), now: Date.now, onError });
   const sender = new Sender({ rules });
@@ -177,6 +182,19 @@ async function start(
   }
   await parts.use(operations);
   await parts.use(sender);
+  await parts.use(
+    new Retention({
+      db,
+      append: (request) => writer.append(request),
+      checkpoint: (appId, endpointId) => {
+        const lane = dispatcher.lane(appId, endpointId);
+        if (lane?.behindCheckpoint) dispatcher.flusher.checkpointSoon(lane);
+      },
+      now: Date.now,
+      onError,
+      options: { eventDays: config.retainEventDays || null, attemptDays: config.retainAttemptDays || null },
+    }),
+  );
   const drainMs = config.drainSeconds * 1000;
   // Lanes are taken when they can send, and given up when what they sent is written. Without push there are none.
   const startPushing = async (): Promise<void> => {

@@ -3,7 +3,7 @@
 // once for all who ask at the same time, and by two reads at once per process (design rule 11).
 import type { LogEvent } from '../core/event.ts';
 import type { Queryable } from '../storage/database.ts';
-import { type ReadRange, readEvents } from '../storage/events.ts';
+import { firstKept, type ReadRange, readEvents } from '../storage/events.ts';
 
 export const CHUNK_POSITIONS = 256;
 
@@ -89,8 +89,8 @@ export class EventCache {
   }
 
   /**
-   * The events from a place on, at most to the end of its chunk or to `head`, at least one when there is any. A first event
-   * beyond the place asked for means that retention has dropped what is between; nothing at all, that the chunk is dropped.
+   * The events from a place on, at most to the end of a chunk or to `head`, at least one when there is any. A first event
+   * beyond the place asked for means that retention has dropped what is between; nothing at all, that it has dropped all up to `head`.
    */
   async read(appId: string, from: LogPlace, head: LogPlace): Promise<LogEvent[]> {
     if (from.position > head.position) return [];
@@ -100,7 +100,7 @@ export class EventCache {
       const beyond = from.position + found.length - 1 - head.position;
       return beyond > 0 ? found.slice(0, -beyond) : found;
     }
-    const to = Math.min(head.position, (chunkIndex(from.position) + 1) * CHUNK_POSITIONS - 1);
+    const { to } = chunkFrom(from, head);
     const key = `${appId} ${from.position} ${to}`;
     let read = this.#reads.get(key);
     if (!read) {
@@ -112,19 +112,23 @@ export class EventCache {
         lastDay: head.day,
         maxBytes: this.#options.maxReadBytes,
       };
-      read = this.#load(range).finally(() => this.#reads.delete(key));
+      read = this.#load(range, head).finally(() => this.#reads.delete(key));
       this.#reads.set(key, read);
     }
     return read;
   }
 
-  async #load(range: ReadRange): Promise<LogEvent[]> {
+  async #load(range: ReadRange, head: LogPlace): Promise<LogEvent[]> {
     if (this.#reading >= this.#options.concurrentReads)
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#reading++;
     try {
-      const events = await readEvents(this.#db, range);
-      if (events.length > 0 && this.peek(range.appId, range.from).length === 0) this.put(range.appId, events);
+      let events = await readEvents(this.#db, range);
+      if (events.length === 0 && range.to < head.position) {
+        const kept = await firstKept(this.#db, range.appId, { after: range.to, upTo: head });
+        if (kept) events = await readEvents(this.#db, { ...range, ...chunkFrom(kept, head) });
+      }
+      if (events.length > 0 && this.peek(range.appId, events[0].position).length === 0) this.put(range.appId, events);
       return events;
     } finally {
       const next = this.#waiting.shift();
@@ -149,6 +153,12 @@ export class EventCache {
     this.#chunks.delete(key);
     this.#bytes -= chunk.bytes;
   }
+}
+
+/** The rest of the chunk of a place, as far as the head. */
+function chunkFrom(from: LogPlace, head: LogPlace): { from: number; to: number; day: string } {
+  const to = Math.min(head.position, (chunkIndex(from.position) + 1) * CHUNK_POSITIONS - 1);
+  return { from: from.position, to, day: from.day };
 }
 
 function chunkIndex(position: number): number {

@@ -36,8 +36,25 @@ export async function readLog(
   request: ReadRequest,
   head: Head,
 ): Promise<ReadPage> {
+  if (request.after !== null) return readAfter(parts, request, request.after, head);
+  for (let tries = 1; ; tries++) {
+    const start = await startOf(parts.db, request.appId, head);
+    try {
+      return await readAfter(parts, request, start, head);
+    } catch (error) {
+      // The oldest events went between the two reads: begin where the log begins now.
+      if (tries === 3 || !(error instanceof TidingsError && error.code === 'cursor_expired')) throw error;
+    }
+  }
+}
+
+async function readAfter(
+  parts: { db: Queryable; cache: EventCache },
+  request: ReadRequest,
+  start: LogPlace,
+  head: Head,
+): Promise<ReadPage> {
   const { appId, limit, maxBytes } = request;
-  const start = request.after ?? (await startOf(parts.db, appId, head));
   if (start.position > head.position) {
     const detail = `The cursor is at position ${start.position}, but the log ends at ${head.position}. Was the database restored? Read on from a cursor of this log.`;
     throw new TidingsError('cursor_ahead', detail);

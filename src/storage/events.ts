@@ -178,3 +178,19 @@ export async function oldestKept(db: Queryable, appId: string): Promise<EventPla
   const rows = await db.query<EventPlace>(OLDEST_KEPT, [uuidFromId('app', appId)]);
   return rows[0] ?? null;
 }
+
+const FIRST_KEPT = {
+  name: 'first_kept',
+  text: `
+SELECT position, day FROM events WHERE app_id = $1 AND position > $2 AND position <= $3 AND day <= $4 ORDER BY position LIMIT 1`,
+} satisfies Query;
+
+/** The first event after a position that retention has kept; null when there is none up to a place. */
+export async function firstKept(
+  db: Queryable,
+  appId: string,
+  { after, upTo }: { after: number; upTo: EventPlace },
+): Promise<EventPlace | null> {
+  const values = [uuidFromId('app', appId), after, upTo.position, upTo.day];
+  return (await db.query<EventPlace>(FIRST_KEPT, values))[0] ?? null;
+}

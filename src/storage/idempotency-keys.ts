@@ -81,11 +81,11 @@ const DELETE_EXPIRED_KEYS = {
   name: 'delete_expired_keys',
   text: `
 DELETE FROM idempotency_keys
-WHERE (app_id, key) IN (SELECT app_id, key FROM idempotency_keys WHERE expires_at < now() - interval '1 hour' LIMIT 10000)
+WHERE (app_id, key) IN (SELECT app_id, key FROM idempotency_keys WHERE expires_at < now() - interval '1 hour' ORDER BY expires_at LIMIT $1)
 RETURNING 1`,
 } satisfies Query;
 
-/** Deletes up to 10,000 expired keys; returns how many. */
-export async function deleteExpiredKeys(db: Queryable): Promise<number> {
-  return (await db.query(DELETE_EXPIRED_KEYS)).length;
+/** Deletes expired keys, at most `limit`; returns how many. */
+export async function deleteExpiredKeys(db: Queryable, limit: number): Promise<number> {
+  return (await db.query(DELETE_EXPIRED_KEYS, [limit])).length;
 }

@@ -68,7 +68,8 @@ export async function ensurePartitions(db: Database, { daysAhead }: { daysAhead:
   return made;
 }
 
-function addDays(day: string, days: number): string {
+/** The day so many days after `YYYY-MM-DD`. */
+export function addDays(day: string, days: number): string {
   return new Date(Date.parse(`${day}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10);
 }
 

@@ -3,6 +3,7 @@ import { ENDPOINT_ORDERS, ENDPOINT_STATES, type Endpoint, ON_EXHAUSTED } from '.
 import { uuidFromId } from '../../core/id.ts';
 import { listEndpointAttempts } from '../../storage/attempt-listing.ts';
 import { noEndpoint } from '../../storage/endpoints.ts';
+import { readExpired } from '../../storage/expirations.ts';
 import { readLaneState, readWaitingRetries } from '../../storage/lane-state.ts';
 import { listRunningReplays } from '../../storage/replays.ts';
 import { appAccess } from '../access.ts';
@@ -55,6 +56,12 @@ const StatusSchema = z
       nextDueAt: Time.nullable(),
     }),
     replays: z.array(ReplaySchema).describe('Those that are under way, oldest first.'),
+    expired: z
+      .object({ events: z.int(), from: z.int(), to: z.int(), at: Time })
+      .nullable()
+      .describe(
+        "Events of the app's log, matching or not, that retention dropped before the cursor reached them: how many in all, between which positions, and when the last of them went. null = none.",
+      ),
     lastAttempt: AttemptSchema.nullable(),
     success: z.object({ '1h': SuccessSchema, '24h': SuccessSchema }),
     stale: z.boolean().describe('Another process sends for this endpoint: this is what was last written down.'),
@@ -98,11 +105,17 @@ export function endpointStatusRoutes(server: ApiServer, context: ApiContext): vo
         throttledUntil: timeText(throttledUntilMs),
         retries: { waiting, nextDueAt: timeText(nextDueMs) },
         replays: (await listRunningReplays(db, place)).map((replay) => renderReplay(replay, instance)),
+        expired: await expiredOf(db, place),
         lastAttempt: lastAttempt === null ? null : renderAttempt(lastAttempt),
         stale: live === null,
       };
     },
   );
+}
+
+async function expiredOf(db: ApiContext['db'], place: { appId: string; endpointId: string }) {
+  const expired = await readExpired(db, place);
+  return expired && { ...expired, at: expired.at.toISOString() };
 }
 
 type WrittenStatus = Omit<LaneStatus, 'window' | 'inFlight' | 'rate'> & { window: null; inFlight: null; rate: null };
