@@ -34,6 +34,11 @@ export class TokenBucket {
     this.#tokens -= 1;
   }
 
+  /** A request for which a token was taken was not made. */
+  giveBack(): void {
+    this.#tokens = Math.min(this.#capacity, this.#tokens + 1);
+  }
+
   #fill(nowMs: number): void {
     // A clock that was set back gives nothing and takes nothing.
     const elapsedMs = Math.max(0, nowMs - this.#atMs);

@@ -6,6 +6,7 @@ import type { Head } from '../storage/heads.ts';
 import type { LoadedApp } from './app-loader.ts';
 import { Lane } from './lane.ts';
 import type { LaneHost, SharedHost } from './lane-host.ts';
+import type { RunningReplay } from './lane-replays.ts';
 
 export interface AppLanesParts {
   appId: string;
@@ -14,6 +15,8 @@ export interface AppLanesParts {
   read: (from: LogPlace, to: LogPlace) => Promise<LogEvent[]>;
   /** Reads the app as of one snapshot; null when it does not exist. */
   load: (isNew: (endpointId: string) => boolean) => Promise<LoadedApp | null>;
+  /** The replays of an endpoint that run as of now. */
+  loadReplays: (endpointId: string) => Promise<RunningReplay[]>;
   /** Which endpoints are this process's, as of now. */
   owned: () => (endpointId: string) => boolean;
   onDeleted: () => void;
@@ -44,6 +47,9 @@ export class AppLanes {
   #waitingHead: Head | null = null;
   #loading: Promise<void> | null = null;
   #reloadWanted = false;
+  /** Endpoints whose replays are to be read anew, one after the other, so that no read is overtaken by an older one. */
+  readonly #replaysWanted = new Set<string>();
+  #loadingReplays = false;
   #stopped = false;
 
   constructor(parts: AppLanesParts) {
@@ -57,11 +63,13 @@ export class AppLanes {
     return this.#routed;
   }
 
-  /** Whether nothing has come for a while and forgetting the app loses nothing. */
-  isCold(nowMs: number): boolean {
-    if (!this.loaded || this.#loading || this.#waiting.length > 0 || nowMs - this.#movedMs < COLD_AFTER_MS)
-      return false;
-    return [...this.lanes.values()].every((lane) => lane.isCold(nowMs));
+  /** Whether nothing has come for a while and forgetting the app loses nothing. Lanes that lack but their checkpoint ask for it. */
+  coolDown(nowMs: number): boolean {
+    if (!this.loaded || this.#loading || this.#loadingReplays || this.#waiting.length > 0) return false;
+    if (nowMs - this.#movedMs < COLD_AFTER_MS) return false;
+    let isCold = true;
+    for (const lane of this.lanes.values()) isCold = lane.coolDown(nowMs) && isCold;
+    return isCold;
   }
 
   get loaded(): boolean {
@@ -117,6 +125,31 @@ export class AppLanes {
   /** Resolves when the load under way has ended, well or not: one that fails is tried again, and nobody waits for that. */
   async settledLoading(): Promise<void> {
     await this.#loading;
+  }
+
+  /** An endpoint's replays were created or cancelled. */
+  reloadReplays(endpointId: string): void {
+    this.#replaysWanted.add(endpointId);
+    if (!this.#loadingReplays) void this.#reloadReplays();
+  }
+
+  async #reloadReplays(): Promise<void> {
+    this.#loadingReplays = true;
+    for (const endpointId of this.#replaysWanted) {
+      while (this.#loading) await this.#loading; // it may be reading the lane as it was before
+      if (this.#stopped) return;
+      this.#replaysWanted.delete(endpointId);
+      if (!this.lanes.has(endpointId)) continue; // when it comes it brings them
+      try {
+        const running = await this.#parts.loadReplays(endpointId);
+        this.lanes.get(endpointId)?.setReplays(running);
+      } catch (error) {
+        this.#parts.host.failed(error);
+        this.#replaysWanted.add(endpointId);
+        await new Promise((resolve) => setTimeout(resolve, RELOAD_RETRY_MS));
+      }
+    }
+    this.#loadingReplays = false;
   }
 
   /** Lets go of lanes that another process is to have. */

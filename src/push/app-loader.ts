@@ -11,7 +11,8 @@ import { loadLanes, loadReplayedBeyond, loadSettledBeyond } from '../storage/lan
 import { loadRunningReplays } from '../storage/replays.ts';
 import { cursorKey, loadRetries, type StoredRetries } from '../storage/retries.ts';
 import type { AddressRules } from './address-guard.ts';
-import type { LaneParts, RunningReplay } from './lane.ts';
+import type { LaneParts } from './lane.ts';
+import type { RunningReplay } from './lane-replays.ts';
 import { type LoadedEndpoint, loadEndpoint } from './loaded-endpoint.ts';
 import { RetryQueue } from './retry-queue.ts';
 

@@ -12,6 +12,8 @@ const MAX_BLOCKED_DELAY_MS = 3_600_000;
 
 export interface FailedRequest {
   config: EndpointConfig;
+  /** Whether nothing may overtake it: the endpoint has strict order, and this is no replay. */
+  isOrdered: boolean;
   outcome: Exclude<OutcomeKind, 'delivered'>;
   retryAfterMs: number | null;
   breakerOpen: boolean;
@@ -29,18 +31,17 @@ export function delaysOf(config: EndpointConfig): readonly number[] {
 
 /** The fate of one event of a failed request, which had used up `consumed` delays of its schedule. */
 export function decideFailure(request: FailedRequest, consumed: number): RetryDecision & { batchLimit?: number } {
-  const { config, outcome, retryAfterMs, nowMs, random, half } = request;
+  const { config, isOrdered, outcome, retryAfterMs, nowMs, random, half } = request;
   const delays = delaysOf(config);
-  const strict = config.order === 'strict';
   // Which event of a batch is at fault is not known before it stands alone: until then none of them uses up its schedule.
-  if (half !== null && !strict && outcome !== 'throttled') {
+  if (half !== null && outcome !== 'throttled') {
     const delayMs = Math.min((delays[0] ?? DEFAULT_RETRY_DELAYS_SECONDS[0]) * 1000, MAX_HALF_DELAY_MS);
     return { kind: 'retry', atMs: nowMs + Math.max(delayMs, retryAfterMs ?? 0), consumed, batchLimit: half };
   }
   // Under strict order an unreachable endpoint never uses up the schedule (design rule 16).
-  const breakerOpen = request.breakerOpen || strict;
+  const breakerOpen = request.breakerOpen || isOrdered;
   const decision = nextRetry({ consumed, delaysSeconds: delays, outcome, retryAfterMs, breakerOpen, nowMs, random });
-  if (decision.kind === 'dead' && strict && config.onExhausted === 'block') {
+  if (decision.kind === 'dead' && isOrdered && config.onExhausted === 'block') {
     const lastMs = (delays[delays.length - 1] ?? 0) * 1000;
     const delayMs = Math.min(Math.max(lastMs, MIN_BLOCKED_DELAY_MS), MAX_BLOCKED_DELAY_MS);
     return { kind: 'retry', atMs: nowMs + delayMs, consumed };

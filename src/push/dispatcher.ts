@@ -19,11 +19,12 @@ import type { AddressRules } from './address-guard.ts';
 import { AppLanes } from './app-lanes.ts';
 import { type LoadedApp, loadApp, loadReplaysOf } from './app-loader.ts';
 import type { DeliveryBatch } from './delivery-batch.ts';
-import { buildBatch, buildRequest } from './delivery-request.ts';
+import { buildBatch, buildRequest, type DeliveryRequest } from './delivery-request.ts';
 import { Flusher, type FlusherOptions } from './flusher.ts';
 import type { Lane } from './lane.ts';
 import { drainLanes } from './lane-drain.ts';
 import type { HostedLane, SharedHost } from './lane-host.ts';
+import type { RunningReplay } from './lane-replays.ts';
 import { LaneSweep, type LaneSweepOptions } from './lane-sweep.ts';
 import { LaneTurns } from './lane-turns.ts';
 import type { AttemptStamp, OpenAttempt } from './open-attempt.ts';
@@ -191,6 +192,7 @@ export class Dispatcher {
       host: this.#host,
       read: (from, routed) => this.#parts.cache.read(appId, from, routed),
       load: (isNew) => this.#load(app, isNew),
+      loadReplays: (endpointId) => this.#loadReplays(appId, endpointId),
       owned: () => {
         const slots = new Set(this.#parts.ownership.heldSlots());
         for (const slot of this.#releasing) slots.delete(slot);
@@ -235,6 +237,8 @@ export class Dispatcher {
     for (const slot of slots) this.#releasing.add(slot);
     const host = this.#host;
     try {
+      // A load that began before may yet bring lanes of these slots.
+      await Promise.all([...this.#apps.values()].map((app) => app.settledLoading()));
       const lanes = this.#lanesOf(new Set(slots));
       await drainLanes(lanes, { now: host.now, isGone: () => this.#stopping || this.#host !== host });
       if (this.#host !== host) return;
@@ -255,17 +259,10 @@ export class Dispatcher {
   }
 
   /** An endpoint's replays were created or cancelled. */
-  async reloadReplays(appId: string, endpointId: string): Promise<void> {
-    const lane = this.lane(appId, endpointId);
-    if (!lane) {
-      if (!this.#apps.has(appId)) this.#openApp(appId, null);
-      return;
-    }
-    try {
-      lane.setReplays(await loadReplaysOf(this.#parts.db, { appId, endpointId }));
-    } catch (error) {
-      this.#parts.onError(error);
-    }
+  reloadReplays(appId: string, endpointId: string): void {
+    const app = this.#apps.get(appId);
+    if (app) app.reloadReplays(endpointId);
+    else this.#openApp(appId, null);
   }
 
   #retriesDue(appId: string, endpointId: string): void {
@@ -278,7 +275,7 @@ export class Dispatcher {
   #unload(): void {
     const now = Date.now();
     for (const [appId, app] of this.#apps) {
-      if (!app.isCold(now)) continue;
+      if (!app.coolDown(now)) continue;
       app.stop();
       this.#apps.delete(appId);
     }
@@ -307,11 +304,24 @@ export class Dispatcher {
   }
 
   async #load(app: AppLanes, isNew: (endpointId: string) => boolean): Promise<LoadedApp | null> {
-    const { db, box, rules, ids } = this.#parts;
+    const { db, box, rules } = this.#parts;
     const loaded = await loadApp({ db, box, rules }, app.appId, isNew);
-    // Ids minted from now on must lie above those that the lanes' recovery starts from.
-    for (const { stored } of loaded?.newLanes ?? []) if (stored.lowAttemptUuid) ids.observe(stored.lowAttemptUuid);
+    for (const { stored, replays } of loaded?.newLanes ?? []) {
+      this.#observe(stored.lowAttemptUuid);
+      for (const { replay } of replays) this.#observe(replay.lowAttemptUuid);
+    }
     return loaded;
+  }
+
+  async #loadReplays(appId: string, endpointId: string): Promise<RunningReplay[]> {
+    const running = await loadReplaysOf(this.#parts.db, { appId, endpointId });
+    for (const { replay } of running) this.#observe(replay.lowAttemptUuid);
+    return running;
+  }
+
+  /** Ids minted from now on must lie above those that a cursor's recovery starts from. */
+  #observe(attemptUuid: string | null): void {
+    if (attemptUuid !== null) this.#parts.ids.observe(attemptUuid);
   }
 
   // ---- what lanes ask
@@ -342,12 +352,19 @@ export class Dispatcher {
   #send(request: OpenAttempt | DeliveryBatch, done: (result: SendResult) => void): void {
     const { endpoint } = request;
     if (endpoint.target instanceof TidingsError) {
-      setImmediate(done, forbidden(endpoint.target.detail));
+      setImmediate(done, unsent('rejected', 'address_forbidden', endpoint.target.detail));
       return;
     }
-    const { version, sender } = this.#parts;
+    const { version, sender, onError } = this.#parts;
     failpoint('lane.before_send');
-    const built = 'attempts' in request ? buildBatch(request, version) : buildRequest(endpoint, request, version);
+    let built: DeliveryRequest;
+    try {
+      built = 'attempts' in request ? buildBatch(request, version) : buildRequest(endpoint, request, version);
+    } catch (error) {
+      onError(error); // a request that was begun has an outcome, or its lane would wait for it for ever
+      setImmediate(done, unsent('unreachable', 'internal_error', String(error)));
+      return;
+    }
     sender.send({ target: endpoint.target, ...built, timeoutMs: endpoint.config.timeoutMs }, done);
   }
 
@@ -380,8 +397,8 @@ export class Dispatcher {
       ready: (lane) => this.#turns.add(lane),
       wakeAt: (lane, atMs) => this.#wakes.at(lane, atMs),
       readAt: (lane, place) => readEventAt(db, { appId: lane.appId, ...place }),
-      moreRetries: (lane, cursorUuid, except, limit) =>
-        nextRetries(db, { appId: lane.appId, endpointId: lane.endpoint.id, cursorUuid, except, limit }),
+      moreRetries: ({ appId, endpoint }, cursorUuid, { order, held }, limit) =>
+        nextRetries(db, { appId, endpointId: endpoint.id, cursorUuid, order, except: held, limit }),
       listFailed: (lane, replay, after, limit) => listFailed(db, lane.appId, replay, after, limit),
       breakerChanged: (lane, transition) => {
         if (!isCurrent()) return;
@@ -433,11 +450,11 @@ function listFailed(
   return positionsToReplay(db, { appId, endpointId, only, reason, after, to, limit });
 }
 
-/** The outcome of an attempt that the server's own rules do not let out. */
-function forbidden(detail: string): SendResult {
+/** The outcome of an attempt that does not leave the server. */
+function unsent(outcome: SendResult['outcome'], reason: SendResult['reason'], detail: string): SendResult {
   return {
-    outcome: 'rejected',
-    reason: 'address_forbidden',
+    outcome,
+    reason,
     status: null,
     timings: { dnsUs: null, connectUs: null, tlsUs: null, firstByteUs: null, totalUs: 0 },
     remoteAddress: null,

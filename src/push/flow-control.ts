@@ -86,8 +86,16 @@ export class FlowControl {
     return this.#bucket && asked <= nowMs ? this.#bucket.nextMs(nowMs) : asked;
   }
 
-  began(nowMs: number): void {
+  /** A request begins; as a probe, while the breaker is open. */
+  began(nowMs: number, isProbe: boolean): void {
     this.#bucket?.take(nowMs);
+    if (isProbe) this.breaker.probe();
+  }
+
+  /** It was not made after all. */
+  abandoned(isProbe: boolean): void {
+    this.#bucket?.giveBack();
+    if (isProbe) this.breaker.abandonProbe();
   }
 
   /** Takes an outcome in; returns what it did to the breaker. */

@@ -212,7 +212,8 @@ export class Flusher {
       lanes: [],
       replays: [],
     };
-    const lanes = scope === 'items' ? new Set<FlushedLane>() : this.#dirty;
+    const own = new Set<FlushedLane>();
+    const lanes = scope === 'items' ? own : this.#dirty;
     const touched = new Set<string>();
     let count = 0;
     let bytes = 0;
@@ -229,15 +230,16 @@ export class Flusher {
       if (item.closedRetry) flush.closedRetries.push(item.closedRetry);
       if (item.deadRow) flush.dead.push(item.deadRow);
       if (item.closedDead) flush.closedDead.push(item.closedDead);
-      if (item.lane) lanes.add(item.lane);
+      if (item.lane) own.add(item.lane);
       item.taken?.();
     }
     const items = count === this.#queue.length ? this.#queue : this.#queue.slice(0, count);
     this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count);
     if (scope !== 'items') this.#sweepDue = false;
     const nowMs = this.#parts.now();
-    for (const lane of lanes) {
-      if (flush.lanes.length >= MAX_CHECKPOINTS && scope !== 'all') break; // the others follow with the next sweep
+    for (const lane of lanes === own ? own : new Set([...own, ...lanes])) {
+      // The others follow with the next sweep. A replay's retries are written with its progress, or not at all.
+      if (flush.lanes.length >= MAX_CHECKPOINTS && scope !== 'all' && !own.has(lane)) break;
       const row = lane.checkpoint(nowMs, scope === 'all');
       if (row) flush.lanes.push(row);
       const replays = lane.replayCheckpoints();

@@ -4,7 +4,7 @@ import type { LogEvent } from '../core/event.ts';
 import type { Cause, Reason, SendResult } from '../core/outcome.ts';
 import type { LogPlace } from '../log/event-cache.ts';
 import { type ClosedRow, LIVE_CURSOR_UUID } from '../storage/flush.ts';
-import type { StoredRetry } from '../storage/retries.ts';
+import type { RetryOrder, StoredRetry } from '../storage/retries.ts';
 import { decideFailure, type FailedRequest } from './attempt-failure.ts';
 import { MAX_BATCH_BYTES } from './delivery-batch.ts';
 import type { HostedLane, LaneHost } from './lane-host.ts';
@@ -17,6 +17,7 @@ export const MAX_OPEN_RETRIES = 10_000;
 const READ_AGAIN_MS = 1000;
 /** Events of a batch of retries that are read at once. */
 const READS_AT_ONCE = 16;
+const DEAD = { kind: 'dead' } as const;
 
 /** What is known of a cursor when a process takes it over. */
 export interface CursorState {
@@ -43,12 +44,14 @@ export interface CursorParts<F extends Feed> {
   feed: F;
   settledThrough: number;
   state: CursorState;
+  /** In which its retries are made. */
+  order: RetryOrder;
 }
 
 export abstract class LaneCursor<F extends Feed = Feed> {
   readonly uuid: string;
   readonly feed: F;
-  readonly retries = new RetryQueue();
+  readonly retries: RetryQueue;
   /** Requests in flight. */
   inFlight = 0;
   /** Due retries and new events alternate. */
@@ -72,6 +75,7 @@ export abstract class LaneCursor<F extends Feed = Feed> {
     this.persisted = parts.settledThrough;
     this.#settledBeyond = state.settledBeyond ?? new Set();
     this.#lowAttemptUuid = state.lowAttemptUuid ?? LIVE_CURSOR_UUID;
+    this.retries = new RetryQueue(parts.order);
     if (state.retries) this.retries.load(state.retries.next, state.retries.total);
   }
 
@@ -79,6 +83,18 @@ export abstract class LaneCursor<F extends Feed = Feed> {
   abstract causeOf(isRetry: boolean): Cause;
   /** An attempt of it is taken into a flush. */
   abstract taken(attempt: OpenAttempt): void;
+  /** An event is taken into a flush that was given up, or put off, without an attempt. */
+  protected takenAside(_as: 'dead' | 'parked'): void {}
+  /** Retries were read from the table. */
+  protected refilled(): void {}
+  /** Why an event that has failed is not tried again whatever its schedule says; null = it is. */
+  protected overruled(_position: number): Reason | null {
+    return null;
+  }
+  /** Whether nothing may overtake an event of it. */
+  get isOrdered(): boolean {
+    return false;
+  }
 
   get isLive(): boolean {
     return this.uuid === LIVE_CURSOR_UUID;
@@ -209,6 +225,7 @@ export abstract class LaneCursor<F extends Feed = Feed> {
       closedRetry: row,
       deadRow: { ...row, day: retry.day, eventId: retry.eventId, attempts: retry.attempts, reason },
       closedDead: null,
+      taken: () => this.takenAside('dead'),
       committed: () => {
         this.retries.close(retry.position);
         owner.itemCommitted();
@@ -242,6 +259,7 @@ export abstract class LaneCursor<F extends Feed = Feed> {
       closedDead: null,
       taken: () => {
         oldest.done = true;
+        this.takenAside('parked');
       },
       committed: () => owner.itemCommitted(), // the next pump finds the cursor moved on
     });
@@ -263,8 +281,9 @@ export abstract class LaneCursor<F extends Feed = Feed> {
 
   #failed(open: OpenAttempt, failure: FailedRequest): void {
     const { event } = open;
-    const { reason } = open.result;
-    const decision = decideFailure(failure, open.consumed);
+    const overruled = this.overruled(event.position);
+    const reason = overruled ?? open.result.reason;
+    const decision = overruled === null ? decideFailure(failure, open.consumed) : DEAD;
     const row = { ...this.rowOf(event), day: event.day, eventId: event.id, attempts: open.attempt, reason };
     if (decision.kind === 'retry') {
       open.retry = { ...row, consumed: decision.consumed, dueMs: decision.atMs, batchLimit: decision.batchLimit };
@@ -316,8 +335,9 @@ export abstract class LaneCursor<F extends Feed = Feed> {
     if (this.#isRefilling) return;
     this.#isRefilling = true;
     try {
-      const held = this.retries.beginRefill();
-      this.retries.merge(await this.owner.host.moreRetries(this.owner, this.uuid, held, RetryQueue.CAPACITY));
+      const refill = this.retries.beginRefill();
+      this.retries.merge(refill, await this.owner.host.moreRetries(this.owner, this.uuid, refill, RetryQueue.CAPACITY));
+      this.refilled();
       this.owner.wake();
     } catch (error) {
       this.#readAgain(error);

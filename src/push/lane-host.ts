@@ -11,6 +11,7 @@ import type { FlushedLane, FlushItem } from './flusher.ts';
 import type { LoadedEndpoint } from './loaded-endpoint.ts';
 import type { AttemptStamp, OpenAttempt } from './open-attempt.ts';
 import type { OpenRequest } from './open-budget.ts';
+import type { Refill } from './retry-queue.ts';
 
 /** A lane, as its host sees it. */
 export interface HostedLane extends FlushedLane {
@@ -47,8 +48,8 @@ export interface SharedHost {
   ready(lane: HostedLane): void;
   wakeAt(lane: HostedLane, atMs: number): void;
   readAt(lane: HostedLane, place: LogPlace): Promise<LogEvent | null>;
-  /** The next due retries of a cursor beside those that memory holds. */
-  moreRetries(lane: HostedLane, cursorUuid: string, except: number[], limit: number): Promise<StoredRetry[]>;
+  /** The next retries of a cursor beside those that memory holds. */
+  moreRetries(lane: HostedLane, cursorUuid: string, refill: Refill, limit: number): Promise<StoredRetry[]>;
   /** The next positions after one that a replay of failed or dead events concerns. */
   listFailed(lane: HostedLane, replay: StoredReplay, after: number, limit: number): Promise<LogPlace[]>;
   breakerChanged(lane: HostedLane, transition: 'opened' | 'closed'): void;

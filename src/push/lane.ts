@@ -12,7 +12,6 @@ import type { Window } from '../core/window.ts';
 import type { LogPlace } from '../log/event-cache.ts';
 import type { LaneKey, LaneRow, ReplayRow } from '../storage/flush.ts';
 import type { StoredLane } from '../storage/lanes.ts';
-import type { StoredReplay } from '../storage/replays.ts';
 import type { StoredRetry } from '../storage/retries.ts';
 import { delaysOf, type FailedRequest } from './attempt-failure.ts';
 import { AttemptMeter } from './attempt-meter.ts';
@@ -20,6 +19,7 @@ import { DeliveryBatch, MAX_BATCH_BYTES } from './delivery-batch.ts';
 import { FlowControl } from './flow-control.ts';
 import type { CursorOwner, CursorState, LaneCursor } from './lane-cursor.ts';
 import type { LaneHost } from './lane-host.ts';
+import { LaneReplays, type RunningReplay } from './lane-replays.ts';
 import { LiveCursor } from './live-cursor.ts';
 import type { LoadedEndpoint } from './loaded-endpoint.ts';
 import { type AttemptPlan, OpenAttempt } from './open-attempt.ts';
@@ -27,18 +27,10 @@ import type { OpenRequest } from './open-budget.ts';
 import { ReplayCursor } from './replay-cursor.ts';
 
 const LOW_WATER_EVENTS = 256;
-/** Of the window, to replays while live events wait: with a window of one, of the turns. */
-const REPLAY_SHARE = 0.1;
 /** A retry that falls due within this keeps its lane in memory. */
 const WARM_MS = 60_000;
 
 type Request = OpenAttempt | DeliveryBatch;
-
-/** A replay that runs, with what a lane needs to go on with it. */
-export interface RunningReplay {
-  replay: StoredReplay;
-  state: CursorState;
-}
 
 export interface LaneParts {
   host: LaneHost;
@@ -64,13 +56,12 @@ export class Lane implements CursorOwner {
   readonly flow: FlowControl;
 
   readonly #live: LiveCursor;
-  #replays: ReplayCursor[] = [];
+  readonly #replays: LaneReplays;
   #stopped = false;
   #held = false;
   #inFlight = 0;
   #uncommitted = 0;
   #lastProbePosition = 0;
-  #turn = 0;
   /** Since when the first event of the next batch waits; 0 = none does. */
   #batchSinceMs = 0;
   #breakerDirty = false;
@@ -85,7 +76,10 @@ export class Lane implements CursorOwner {
     this.endpoint = endpoint;
     this.flow = new FlowControl(endpoint.config, stored.breaker, host.now());
     this.#live = new LiveCursor(this, stored, parts.state);
-    for (const running of parts.replays) this.#replays.push(this.#replayCursor(running));
+    this.#replays = new LaneReplays(
+      parts.replays,
+      ({ replay, state }) => new ReplayCursor({ owner: this, live: this.#live, replay, state }),
+    );
     this.#live.skipTo(endpoint.skipThrough);
   }
 
@@ -152,7 +146,7 @@ export class Lane implements CursorOwner {
 
   /** Of the replays that run here. */
   get replayIds(): string[] {
-    return this.#replays.map(({ replay }) => replay.replayId);
+    return this.#replays.cursors.map(({ replay }) => replay.replayId);
   }
 
   /** The oldest event that is not yet settled, when it is known in memory. */
@@ -167,13 +161,19 @@ export class Lane implements CursorOwner {
 
   /** Whether all that is routed was delivered or given up, and no replay runs: nothing queued, open or waiting. */
   get idle(): boolean {
-    return !this.isOpen && this.#live.isIdle && this.#replays.length === 0;
+    return !this.isOpen && this.#live.isIdle && this.#replays.isEmpty;
   }
 
-  /** Whether forgetting it loses nothing: it is idle and written down, and nothing that it has learnt of the endpoint is of use. */
-  isCold(nowMs: number): boolean {
-    if (!this.idle || this.behindCheckpoint || this.flow.breaker.snapshot.state !== 'closed') return false;
-    return this.flow.throttledUntilMs <= nowMs && this.#live.retries.nextDueMs > nowMs + WARM_MS;
+  /**
+   * Whether forgetting it loses nothing: it is idle and written down, and nothing that it has learnt of the endpoint is of use. When only
+   * its checkpoint is missing, it asks for that.
+   */
+  coolDown(nowMs: number): boolean {
+    if (!this.idle || this.flow.breaker.snapshot.state !== 'closed' || this.flow.throttledUntilMs > nowMs) return false;
+    if (this.#live.retries.needsRefill || this.#live.retries.nextDueMs <= nowMs + WARM_MS) return false;
+    if (!this.behindCheckpoint) return true;
+    this.host.checkpointSoon(this);
+    return false;
   }
 
   // ---- what comes in
@@ -197,7 +197,7 @@ export class Lane implements CursorOwner {
     this.flow.configure(endpoint.config, now, changed);
     if (changed) {
       this.#breakerDirty = true;
-      if (endpoint.config.order === 'strict') this.#live.retries.hasten(now); // all others wait for it
+      this.#live.reconfigured(now);
     }
     this.#live.skipTo(endpoint.skipThrough);
     if (!this.runs) this.#dropQueues();
@@ -206,13 +206,8 @@ export class Lane implements CursorOwner {
 
   /** The replays that run now: new ones begin, and those that are missing were cancelled. */
   setReplays(running: RunningReplay[]): void {
-    const known = new Map(this.#replays.map((cursor) => [cursor.uuid, cursor]));
-    this.#replays = running.map((one) => known.get(one.replay.replayUuid) ?? this.#replayCursor(one));
+    this.#replays.set(running);
     this.wake();
-  }
-
-  #replayCursor({ replay, state }: RunningReplay): ReplayCursor {
-    return new ReplayCursor({ owner: this, live: this.#live, replay, state });
   }
 
   /** Begins nothing more, because another process is to have it; outcomes of what is open are still recorded. */
@@ -274,29 +269,20 @@ export class Lane implements CursorOwner {
   }
 
   #cursors(): LaneCursor[] {
-    return this.#replays.length === 0 ? [this.#live] : [this.#live, ...this.#replays];
+    return this.#replays.isEmpty ? [this.#live] : [this.#live, ...this.#replays.cursors];
   }
 
   #sendNext(now: number): boolean {
     const probing = this.flow.breaker.isOpen;
-    if (this.#replays.length === 0) return this.#sendFrom(this.#live, now, probing);
-    if (this.#isReplaysTurn() && this.#sendFromReplays(now, probing)) return true;
+    if (this.#replays.isEmpty) return this.#sendFrom(this.#live, now, probing);
+    if (this.#replays.isTurn(this.flow.concurrency) && this.#sendFromReplays(now, probing)) return true;
     return this.#sendFrom(this.#live, now, probing) || this.#sendFromReplays(now, probing);
   }
 
-  #isReplaysTurn(): boolean {
-    const { concurrency } = this.flow;
-    if (concurrency === 1) return ++this.#turn % (1 / REPLAY_SHARE) === 0;
-    let inFlight = 0;
-    for (const replay of this.#replays) inFlight += replay.inFlight;
-    return inFlight < Math.max(1, concurrency * REPLAY_SHARE);
-  }
-
-  /** Replays take turns. */
   #sendFromReplays(now: number, probing: boolean): boolean {
-    for (const replay of this.#replays) {
+    for (const replay of this.#replays.cursors) {
       if (this.#sendFrom(replay, now, probing)) {
-        this.#replays = [...this.#replays.filter((other) => other !== replay), replay];
+        this.#replays.putLast(replay);
         return true;
       }
       if (replay.isComplete) this.host.checkpointSoon(this);
@@ -322,7 +308,8 @@ export class Lane implements CursorOwner {
     if (this.endpoint.config.batch !== null) return this.#sendBatch(cursor, now, probing);
     const open = this.#open(cursor, cursor.planNext(), { isRetry: false, isProbe: probing });
     cursor.opened(open);
-    this.#begin(open, cursor, now);
+    this.flow.began(now, probing);
+    this.#begin(open, cursor);
     return true;
   }
 
@@ -343,7 +330,8 @@ export class Lane implements CursorOwner {
     const plans = Array.from({ length: gathered }, () => cursor.planNext());
     const attempts = plans.map((plan) => this.#open(cursor, plan, { isRetry: false, isProbe: probing }));
     for (const open of attempts) cursor.opened(open);
-    this.#begin(new DeliveryBatch({ batchUuid: this.host.newUuid(), attempts }), cursor, now);
+    this.flow.began(now, probing);
+    this.#begin(new DeliveryBatch({ batchUuid: this.host.newUuid(), attempts }), cursor);
     return true;
   }
 
@@ -353,8 +341,9 @@ export class Lane implements CursorOwner {
     return batch.maxEvents;
   }
 
+  /** Their request counts from now on: reading the events takes a moment. */
   async #sendRetries(cursor: LaneCursor, retries: StoredRetry[], probing: boolean): Promise<void> {
-    if (probing) this.flow.breaker.probe(); // held from now on: reading the events takes a moment
+    this.flow.began(this.host.now(), probing);
     this.#inFlight++;
     cursor.inFlight++;
     const planned = await cursor.planRetries(retries);
@@ -363,14 +352,15 @@ export class Lane implements CursorOwner {
     // The read took its time: the lease may have run out meanwhile.
     if (planned.length === 0 || !this.runs || !this.host.maySend(this)) {
       cursor.giveBack(planned.map(({ retry }) => retry));
-      if (probing) this.flow.breaker.abandonProbe();
+      this.flow.abandoned(probing);
       if (planned.length === 0) this.wake();
       return;
     }
-    const now = this.host.now();
+    const batched = this.endpoint.config.batch !== null;
+    // It may have asked for no more batches meanwhile.
+    if (!batched) cursor.giveBack(planned.splice(1).map(({ retry }) => retry));
     const attempts = planned.map(({ plan }) => this.#open(cursor, plan, { isRetry: true, isProbe: probing }));
-    if (this.endpoint.config.batch === null) for (const open of attempts) this.#begin(open, cursor, now);
-    else this.#begin(new DeliveryBatch({ batchUuid: this.host.newUuid(), attempts }), cursor, now);
+    this.#begin(batched ? new DeliveryBatch({ batchUuid: this.host.newUuid(), attempts }) : attempts[0], cursor);
   }
 
   #open(
@@ -382,12 +372,8 @@ export class Lane implements CursorOwner {
     return new OpenAttempt({ lane: this, cursor, flags }, plan, this.host.newAttempt());
   }
 
-  #begin(request: Request, cursor: LaneCursor, now: number): void {
-    if (request.isProbe) {
-      this.flow.breaker.probe();
-      this.#lastProbePosition = firstOf(request).event.position;
-    }
-    this.flow.began(now);
+  #begin(request: Request, cursor: LaneCursor): void {
+    if (request.isProbe) this.#lastProbePosition = firstOf(request).event.position;
     this.#inFlight++;
     cursor.inFlight++;
     this.#uncommitted++;
@@ -404,10 +390,10 @@ export class Lane implements CursorOwner {
     cursor.inFlight--;
     // An outcome of an older configuration says nothing of the newer one (design rule 4).
     const current = request.endpoint.configVersion === this.endpoint.configVersion;
-    if (current) this.#learn(request, result, now);
+    if (current) this.#learn(request, cursor, result, now);
     else if (request.isProbe) this.flow.breaker.abandonProbe();
     const delivered = result.outcome === 'delivered';
-    const failure = delivered ? null : this.#failureOf(request, result, now);
+    const failure = delivered ? null : this.#failureOf(request, cursor, result, now);
     this.meter ??= new AttemptMeter();
     if (request instanceof OpenAttempt) {
       this.meter.count(now, delivered);
@@ -427,9 +413,10 @@ export class Lane implements CursorOwner {
   }
 
   /** What of the whole request decides over each of its events. */
-  #failureOf(request: Request, result: SendResult, nowMs: number): FailedRequest {
+  #failureOf(request: Request, cursor: LaneCursor, result: SendResult, nowMs: number): FailedRequest {
     return {
       config: request.endpoint.config,
+      isOrdered: cursor.isOrdered,
       outcome: result.outcome as FailedRequest['outcome'],
       retryAfterMs: result.retryAfterMs,
       breakerOpen: this.flow.breaker.isOpen,
@@ -439,10 +426,10 @@ export class Lane implements CursorOwner {
     };
   }
 
-  #learn(request: Request, result: SendResult, nowMs: number): void {
+  #learn(request: Request, cursor: LaneCursor, result: SendResult, nowMs: number): void {
     const open = firstOf(request);
     // Strict order has but one event under way: there each attempt of it counts, for nothing can overtake it anyway.
-    const position = open.endpoint.config.order === 'strict' ? -nowMs - open.attempt : open.event.position;
+    const position = cursor.isOrdered ? -nowMs - open.attempt : open.event.position;
     const transition = this.flow.learn({
       result,
       position,
@@ -481,7 +468,7 @@ export class Lane implements CursorOwner {
 
   get behindCheckpoint(): boolean {
     if (this.#stopped) return false;
-    return this.#breakerDirty || this.#live.isAhead || this.#replays.some((replay) => replay.needsRow);
+    return this.#breakerDirty || this.#live.isAhead || this.#replays.needRows;
   }
 
   checkpoint(nowMs: number, force: boolean): LaneRow | null {
@@ -492,21 +479,10 @@ export class Lane implements CursorOwner {
     return this.#live.checkpoint(nowMs, this.flow.breaker.snapshot);
   }
 
-  /** The replays' progress; one that is complete is written as done, and gone. */
   replayCheckpoints(): ReplayRow[] {
-    if (this.#stopped || this.#replays.length === 0) return NO_ROWS;
-    const rows: ReplayRow[] = [];
-    this.#replays = this.#replays.filter((replay) => {
-      if (!replay.needsRow) return true;
-      const row = replay.row();
-      rows.push(row);
-      return !row.isDone;
-    });
-    return rows;
+    return this.#stopped ? [] : this.#replays.rows();
   }
 }
-
-const NO_ROWS: ReplayRow[] = [];
 
 function firstOf(request: Request): OpenAttempt {
   return request instanceof OpenAttempt ? request : request.attempts[0];

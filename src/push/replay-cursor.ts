@@ -2,7 +2,7 @@
 import type { LogEvent } from '../core/event.ts';
 import { compileFilter } from '../core/filter.ts';
 import type { Cause } from '../core/outcome.ts';
-import { LIVE_CURSOR_UUID, type ReplayRow } from '../storage/flush.ts';
+import { type ClosedRow, LIVE_CURSOR_UUID, type ReplayRow } from '../storage/flush.ts';
 import type { StoredReplay } from '../storage/replays.ts';
 import { type CursorOwner, type CursorState, LaneCursor } from './lane-cursor.ts';
 import { ListFeed } from './list-feed.ts';
@@ -21,7 +21,7 @@ export class ReplayCursor extends LaneCursor {
   constructor(parts: { owner: CursorOwner; live: LiveCursor; replay: StoredReplay; state: CursorState }) {
     const { owner, replay, state } = parts;
     const feed = feedOf(owner, replay, isIn(state.settledBeyond));
-    super({ uuid: replay.replayUuid, owner, feed, settledThrough: replay.settledThrough, state });
+    super({ uuid: replay.replayUuid, owner, feed, settledThrough: replay.settledThrough, state, order: 'due' });
     this.replay = replay;
     this.#live = parts.live;
     this.#delivered = replay.delivered;
@@ -47,13 +47,34 @@ export class ReplayCursor extends LaneCursor {
     else if (!open.retry) this.#delivered++;
   }
 
+  protected override takenAside(as: 'dead' | 'parked'): void {
+    this.#isDirty = true;
+    if (as === 'dead') this.#dead++;
+  }
+
   /** Delivered by a replay, an event is neither dead nor to be tried again. */
   protected override delivered(open: OpenAttempt): void {
     super.delivered(open);
     const own = { ...this.rowOf(open.event), cursorUuid: LIVE_CURSOR_UUID };
-    open.closedRetry ??= own;
+    if (open.closedRetry === null) open.closedRetry = own;
+    else this.#close(own);
     open.closedDead = own;
     this.#live.retries.cancel(open.event.position);
+  }
+
+  /** An attempt closes one retry; this is the other. */
+  #close(retry: ClosedRow): void {
+    const { owner } = this;
+    owner.itemOpened();
+    owner.host.flush({
+      lane: owner,
+      row: null,
+      retry: null,
+      closedRetry: retry,
+      deadRow: null,
+      closedDead: null,
+      committed: () => owner.itemCommitted(),
+    });
   }
 
   row(): ReplayRow {

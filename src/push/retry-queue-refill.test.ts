@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { StoredRetry } from '../storage/retries.ts';
-import { RetryQueue } from './retry-queue.ts';
+import { type Refill, RetryQueue } from './retry-queue.ts';
 
 const aRetry = (position: number, dueMs: number): StoredRetry => ({
   position,
@@ -15,10 +15,12 @@ const aRetry = (position: number, dueMs: number): StoredRetry => ({
 });
 
 /** The next due of the table that the queue does not hold, as the refill's query answers. */
-function query(table: Map<number, StoredRetry>, held: number[]): StoredRetry[] {
+function query(table: Map<number, StoredRetry>, { order, held }: Refill = { order: 'due', held: [] }): StoredRetry[] {
   const except = new Set(held);
   const rows = [...table.values()].filter((retry) => !except.has(retry.position));
-  return rows.toSorted((a, b) => a.dueMs - b.dueMs).slice(0, RetryQueue.CAPACITY);
+  return rows
+    .toSorted((a, b) => (order === 'due' ? a.dueMs - b.dueMs : 0) || a.position - b.position)
+    .slice(0, RetryQueue.CAPACITY);
 }
 
 function tableOf(retries: StoredRetry[]): Map<number, StoredRetry> {
@@ -27,8 +29,13 @@ function tableOf(retries: StoredRetry[]): Map<number, StoredRetry> {
 
 function loaded(table: Map<number, StoredRetry>): RetryQueue {
   const queue = new RetryQueue();
-  queue.load(query(table, []), table.size);
+  queue.load(query(table), table.size);
   return queue;
+}
+
+function refill(queue: RetryQueue, table: Map<number, StoredRetry>): void {
+  const refill = queue.beginRefill();
+  queue.merge(refill, query(table, refill));
 }
 
 describe('retry queue and its table', () => {
@@ -40,7 +47,7 @@ describe('retry queue and its table', () => {
       taken.add(retry.position);
       table.delete(retry.position);
       queue.close(retry.position);
-      if (queue.needsRefill) queue.merge(query(table, queue.beginRefill()));
+      if (queue.needsRefill) refill(queue, table);
     }
     expect(taken.size).toBe(456);
     expect(queue.total).toBe(0);
@@ -51,7 +58,7 @@ describe('retry queue and its table', () => {
     const queue = loaded(table);
     const first: number[] = [];
     for (let n = 0; n < 600; n++) {
-      if (queue.needsRefill) queue.merge(query(table, queue.beginRefill()));
+      if (queue.needsRefill) refill(queue, table);
       const retry = queue.take()!;
       first.push(retry.position);
       const again = { ...retry, dueMs: retry.dueMs + 1_000_000 };
@@ -67,7 +74,7 @@ describe('retry queue and its table', () => {
     for (let position = 1001; position <= 1010; position++) queue.cancel(position);
     let taken = 0;
     for (;;) {
-      if (queue.needsRefill) queue.merge(query(table, queue.beginRefill()));
+      if (queue.needsRefill) refill(queue, table);
       const retry = queue.take();
       if (!retry) break;
       table.delete(retry.position);
@@ -81,11 +88,42 @@ describe('retry queue and its table', () => {
     const queue = new RetryQueue();
     queue.put(aRetry(1, 10), false);
     queue.put(aRetry(2, 20), false);
-    queue.beginRefill();
-    queue.merge([aRetry(3, 30)]);
+    queue.merge(queue.beginRefill(), [aRetry(3, 30)]);
     queue.put(aRetry(3, 30), false);
     const taken = [queue.take(), queue.take(), queue.take(), queue.take()].map((retry) => retry?.position);
     expect(taken).toEqual([1, 2, 3, undefined]);
+  });
+
+  test('under strict order all are taken as the log has them, however many the table holds and whenever they are due', () => {
+    const table = tableOf(Array.from({ length: 700 }, (_, i) => aRetry(i + 1, 1000 - i)));
+    const queue = new RetryQueue('position');
+    queue.load(query(table), table.size);
+    const taken: number[] = [];
+    for (;;) {
+      if (queue.needsRefill) refill(queue, table);
+      const retry = queue.take();
+      if (!retry) break;
+      taken.push(retry.position);
+      table.delete(retry.position);
+      queue.close(retry.position);
+    }
+    expect(taken).toEqual(Array.from({ length: 700 }, (_, i) => i + 1));
+  });
+
+  test('what was read in the old order is no use in the new one', () => {
+    const table = tableOf(Array.from({ length: 600 }, (_, i) => aRetry(i + 1, 1000 - i)));
+    const queue = loaded(table);
+    for (let n = 0; n < 250; n++) queue.add(queue.take()!); // some are under way now and then
+    const old = queue.beginRefill();
+    queue.reorder('position');
+    queue.merge(old, query(table, old));
+    expect(queue.peek()).toBeNull();
+    expect(queue.needsRefill).toBe(true);
+    refill(queue, table);
+    expect(queue.peek()?.position).toBe(1);
+    queue.reorder('due');
+    refill(queue, table);
+    expect(queue.peek()?.position).toBe(600);
   });
 
   test('nothing in the table is forgotten, and what is due first is taken first', () => {
@@ -95,13 +133,18 @@ describe('retry queue and its table', () => {
       { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), position: fc.nat(900) }) },
       { weight: 2, arbitrary: fc.record({ do: fc.constant('read' as const) }) },
       { weight: 3, arbitrary: fc.record({ do: fc.constant('merge' as const) }) },
+      {
+        weight: 1,
+        arbitrary: fc.record({ do: fc.constant('reorder' as const), order: fc.constantFrom('due', 'position') }),
+      },
     );
     fc.assert(
       fc.property(fc.array(fc.nat(5000), { maxLength: 700 }), fc.array(step, { maxLength: 300 }), (dues, steps) => {
         const table = tableOf(dues.map((dueMs, i) => aRetry(i + 1, dueMs)));
         const queue = loaded(table);
         let next = dues.length;
-        let read: StoredRetry[] | null = null;
+        let read: { refill: Refill; rows: StoredRetry[] } | null = null;
+        let order: Refill['order'] = 'due';
         for (const one of steps) {
           if (one.do === 'fail') {
             const retry = aRetry(++next, one.dueMs);
@@ -122,21 +165,28 @@ describe('retry queue and its table', () => {
             table.delete(one.position);
             queue.cancel(one.position);
           } else if (one.do === 'read') {
-            if (queue.needsRefill) read ??= query(table, queue.beginRefill());
+            if (queue.needsRefill && read === null) {
+              const refill = queue.beginRefill();
+              read = { refill, rows: query(table, refill) };
+            }
+          } else if (one.do === 'reorder') {
+            order = one.order as Refill['order'];
+            queue.reorder(order);
           } else if (read) {
-            queue.merge(read);
+            queue.merge(read.refill, read.rows);
             read = null;
           }
         }
-        if (read) queue.merge(read);
+        if (read) queue.merge(read.refill, read.rows);
         expect(queue.total).toBeGreaterThanOrEqual(table.size);
-        let lastMs = 0;
+        let last = 0;
         for (;;) {
-          if (queue.needsRefill) queue.merge(query(table, queue.beginRefill()));
+          if (queue.needsRefill) refill(queue, table);
           const retry = queue.take();
           if (!retry) break;
-          expect(retry.dueMs).toBeGreaterThanOrEqual(lastMs);
-          lastMs = retry.dueMs;
+          const key = order === 'due' ? retry.dueMs : retry.position;
+          expect(key).toBeGreaterThanOrEqual(last);
+          last = key;
           table.delete(retry.position);
           queue.close(retry.position);
         }

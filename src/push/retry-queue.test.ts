@@ -37,7 +37,8 @@ describe('retry queue', () => {
     for (let n = 0; n < 200; n++) queue.close(queue.take()!.position);
     expect(queue.needsRefill).toBe(true);
     expect(queue.total).toBe(799);
-    queue.merge(Array.from({ length: 256 }, (_, i) => aRetry(799 - i, 1_000_000 - (799 - i))));
+    const more = Array.from({ length: 256 }, (_, i) => aRetry(799 - i, 1_000_000 - (799 - i)));
+    queue.merge(queue.beginRefill(), more);
     expect(queue.take()!.position).toBe(799);
   });
 
@@ -61,5 +62,23 @@ describe('retry queue', () => {
     queue.cancel(1);
     expect(queue.total).toBe(1);
     expect(queue.take()!.position).toBe(2);
+  });
+
+  test('what is due together is taken as the log has it, also when it was read from the table or given back', () => {
+    const queue = new RetryQueue();
+    queue.load([aRetry(1, 10), aRetry(2, 10), aRetry(3, 10)], 3);
+    expect(queue.peek()?.position).toBe(1);
+    for (const retry of [queue.take()!, queue.take()!]) queue.add(retry);
+    expect([queue.take(), queue.take(), queue.take()].map((retry) => retry?.position)).toEqual([1, 2, 3]);
+  });
+
+  test('by position, what comes first is due first whatever its time', () => {
+    const queue = new RetryQueue('position');
+    queue.put(aRetry(2, 10), false);
+    queue.put(aRetry(1, 5000), false);
+    expect(queue.nextDueMs).toBe(5000);
+    queue.hasten(20);
+    expect(queue.nextDueMs).toBe(20);
+    expect(queue.peek()?.position).toBe(1);
   });
 });

@@ -1,29 +1,45 @@
-// The retries of one lane that memory holds: the next due, at most 256, and how many there are in all (design rule 10). What lies further
-// off stays in the table and is read when the queue runs low.
-import type { StoredRetry } from '../storage/retries.ts';
+// The retries of one cursor that memory holds: the next in order, at most 256, and how many there are in all (design rule 10). What lies
+// further off stays in the table and is read when the queue runs low.
+//
+// The order is that of their due times; under strict order it is the log's own, so that nothing overtakes the first (rule 16).
+import type { RetryOrder, StoredRetry } from '../storage/retries.ts';
+
+/** A read of the table for a queue that runs low. */
+export interface Refill {
+  readonly order: RetryOrder;
+  /** Positions to leave out. */
+  readonly held: number[];
+}
 
 export class RetryQueue {
   static readonly CAPACITY = 256;
-  /** Sorted by due time; the next due is last, so that taking it is cheap. */
+  #order: RetryOrder;
+  /** Sorted; the next is last, so that taking it is cheap. */
   #due: StoredRetry[] = [];
   /** Taken and not yet settled, or parked. */
   readonly #underWay = new Set<number>();
   #total = 0;
-  /** What the table holds and memory does not is due from here on, so the next due is always in memory. */
-  #horizonMs = Number.POSITIVE_INFINITY;
-  /** The first due of what was left to the table since the refill under way began. */
-  #leftOutMs = Number.POSITIVE_INFINITY;
+  /** What the table holds and memory does not has its turn from here on, so the next is always in memory. */
+  #horizon = Number.POSITIVE_INFINITY;
+  /** The first of what was left to the table since the refill under way began. */
+  #leftOut = Number.POSITIVE_INFINITY;
+  #refill: Refill | null = null;
+
+  constructor(order: RetryOrder = 'due') {
+    this.#order = order;
+  }
 
   /** Rows in the table: waiting here, waiting there, and under way. */
   get total(): number {
     return this.#total;
   }
 
+  /** When the next is due. */
   get nextDueMs(): number {
     return this.#due[this.#due.length - 1]?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The next due, which stays. */
+  /** The next, which stays. */
   peek(): StoredRetry | null {
     return this.#due[this.#due.length - 1] ?? null;
   }
@@ -33,26 +49,45 @@ export class RetryQueue {
     return this.#due.length < RetryQueue.CAPACITY / 4 && this.#total > this.#due.length + this.#underWay.size;
   }
 
+  /** What was found in the table: the next by due time, and how many there are. */
   load(next: StoredRetry[], total: number): void {
-    this.#due = next.toSorted((a, b) => b.dueMs - a.dueMs);
     this.#total = total;
-    if (total > next.length) this.#horizonMs = this.#due[0]?.dueMs ?? 0;
+    if (total > next.length && (this.#order !== 'due' || next.length === 0)) {
+      this.#horizon = Number.NEGATIVE_INFINITY; // the first by position may be another
+      return;
+    }
+    this.#due = next.toSorted((a, b) => this.#compare(b, a));
+    if (total > next.length) this.#horizon = this.#keyOf(this.#due[0]);
   }
 
-  /** Call before the table is read for a refill; the positions are those that the read is to leave out. */
-  beginRefill(): number[] {
-    this.#leftOutMs = Number.POSITIVE_INFINITY;
-    return this.positions();
+  /** Takes another order. Unless memory holds all that the table does, it holds the next by the old one: they are read anew. */
+  reorder(order: RetryOrder): void {
+    if (order === this.#order) return;
+    this.#order = order;
+    this.#refill = null;
+    const isAll = this.#total <= this.#due.length + this.#underWay.size;
+    if (!isAll) this.#due = [];
+    this.#due.sort((a, b) => this.#compare(b, a));
+    this.#horizon = isAll ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY;
   }
 
-  /** Adds what a refill has read: the next due, in order, up to CAPACITY. */
-  merge(more: StoredRetry[]): void {
+  /** Call before the table is read for a refill. */
+  beginRefill(): Refill {
+    this.#leftOut = Number.POSITIVE_INFINITY;
+    this.#refill = { order: this.#order, held: this.positions() };
+    return this.#refill;
+  }
+
+  /** Adds what a refill has read: the next in its order, up to CAPACITY. */
+  merge(refill: Refill, more: StoredRetry[]): void {
+    if (refill !== this.#refill) return; // the order was changed meanwhile
+    this.#refill = null;
     const known = new Set(this.positions());
     const isAll = more.length < RetryQueue.CAPACITY;
-    this.#horizonMs = Math.min(isAll ? Number.POSITIVE_INFINITY : more[more.length - 1].dueMs, this.#leftOutMs);
+    this.#horizon = Math.min(isAll ? Number.POSITIVE_INFINITY : this.#keyOf(more[more.length - 1]), this.#leftOut);
     for (const retry of more) if (!known.has(retry.position)) this.#insert(retry);
     // All that the table holds is in memory: then the count is put right.
-    if (isAll && this.#leftOutMs === Number.POSITIVE_INFINITY) this.#total = this.#due.length + this.#underWay.size;
+    if (isAll && this.#leftOut === Number.POSITIVE_INFINITY) this.#total = this.#due.length + this.#underWay.size;
   }
 
   take(): StoredRetry | null {
@@ -64,7 +99,7 @@ export class RetryQueue {
   /** What memory holds is due now: the endpoint was changed, or whoever waits for it. */
   hasten(nowMs: number): void {
     for (const retry of this.#due) retry.dueMs = Math.min(retry.dueMs, nowMs);
-    this.#due.sort((a, b) => b.dueMs - a.dueMs || b.position - a.position);
+    this.#due.sort((a, b) => this.#compare(b, a));
   }
 
   /** Gives back a retry that was taken, with a new due time. */
@@ -111,13 +146,21 @@ export class RetryQueue {
     return at >= 0;
   }
 
+  #keyOf(retry: StoredRetry): number {
+    return this.#order === 'due' ? retry.dueMs : retry.position;
+  }
+
+  #compare(a: StoredRetry, b: StoredRetry): number {
+    return (this.#order === 'due' ? a.dueMs - b.dueMs : 0) || a.position - b.position;
+  }
+
   #leaveOut(retry: StoredRetry): void {
-    this.#horizonMs = Math.min(this.#horizonMs, retry.dueMs);
-    this.#leftOutMs = Math.min(this.#leftOutMs, retry.dueMs);
+    this.#horizon = Math.min(this.#horizon, this.#keyOf(retry));
+    this.#leftOut = Math.min(this.#leftOut, this.#keyOf(retry));
   }
 
   #insert(retry: StoredRetry): void {
-    if (retry.dueMs > this.#horizonMs) {
+    if (this.#keyOf(retry) > this.#horizon) {
       this.#leaveOut(retry);
       return;
     }
@@ -125,7 +168,7 @@ export class RetryQueue {
     let high = this.#due.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.#due[middle].dueMs > retry.dueMs) low = middle + 1;
+      if (this.#compare(this.#due[middle], retry) > 0) low = middle + 1;
       else high = middle;
     }
     this.#due.splice(low, 0, retry);

@@ -2,7 +2,8 @@
 // until commit; without that row nothing is written. `attempts` is append only and every other part is an upsert or a delete, so a
 // flush whose COMMIT is unclear may be repeated as it was.
 //
-// All writes join on `lanes`: an endpoint that was deleted meanwhile gets no rows (rule 21).
+// All writes join on `lanes`: an endpoint that was deleted meanwhile gets no rows (rule 21). A replay's retries are written with its
+// progress: that row's lock orders them with a cancellation, which deletes them.
 
 import type { BreakerSnapshot } from '../core/breaker.ts';
 import { CAUSES, type Cause, OUTCOMES, REASONS, type Reason, type SendResult } from '../core/outcome.ts';
@@ -126,12 +127,25 @@ WITH fence AS (
       tls_us, first_byte_us, total_us, dead, event_id, remote_address, start, head_bytes, body_bytes, error, batch_id)
   JOIN live l ON l.lane_number = a.lane_number
   ON CONFLICT DO NOTHING
+), replayed AS (
+  UPDATE replays t
+  SET settled_through = greatest(t.settled_through, s.settled_through), settled_day = greatest(t.settled_day, s.settled_day),
+      low_attempt_id = s.low_attempt_id, delivered = s.delivered, dead = s.dead,
+      state = CASE WHEN s.is_done AND t.state = 'running' THEN 'done' ELSE t.state END,
+      finished_at = CASE WHEN s.is_done AND t.state = 'running' THEN now() ELSE t.finished_at END
+  FROM unnest($59::integer[], $60::uuid[], $61::bigint[], $62::date[], $63::uuid[], $64::bigint[], $65::bigint[], $66::boolean[])
+    AS s(lane_number, replay_id, settled_through, settled_day, low_attempt_id, delivered, dead, is_done)
+  JOIN live l ON l.lane_number = s.lane_number
+  WHERE t.app_id = l.app_id AND t.endpoint_id = l.endpoint_id AND t.replay_id = s.replay_id
+  RETURNING t.app_id, t.endpoint_id, t.replay_id, t.state
 ), retried AS (
   INSERT INTO retries (app_id, endpoint_id, cursor_id, position, day, event_id, attempts, consumed, due_at, last_reason, created_at)
   SELECT l.app_id, l.endpoint_id, r.cursor_id, r.position, r.day, r.event_id, r.attempts, r.consumed, to_timestamp(r.due_ms / 1000), r.reason, now()
   FROM unnest($30::integer[], $31::uuid[], $32::bigint[], $33::date[], $34::text[], $35::smallint[], $36::smallint[], $37::float8[], $38::text[])
     AS r(lane_number, cursor_id, position, day, event_id, attempts, consumed, due_ms, reason)
   JOIN live l ON l.lane_number = r.lane_number
+  LEFT JOIN replayed p ON p.app_id = l.app_id AND p.endpoint_id = l.endpoint_id AND p.replay_id = r.cursor_id
+  WHERE r.cursor_id = '${LIVE_CURSOR_UUID}' OR p.state <> 'cancelled'
   ON CONFLICT (app_id, endpoint_id, cursor_id, position) DO UPDATE
   SET attempts = excluded.attempts, consumed = excluded.consumed, due_at = excluded.due_at, last_reason = excluded.last_reason
 ), closed_retries AS (
@@ -158,16 +172,6 @@ WITH fence AS (
     AS s(lane_number, settled_through, settled_day, low_attempt_id, breaker, open_since_ms, next_probe_ms)
   JOIN live l ON l.lane_number = s.lane_number
   WHERE t.app_id = l.app_id AND t.endpoint_id = l.endpoint_id
-), replayed AS (
-  UPDATE replays t
-  SET settled_through = greatest(t.settled_through, s.settled_through), settled_day = greatest(t.settled_day, s.settled_day),
-      low_attempt_id = s.low_attempt_id, delivered = s.delivered, dead = s.dead,
-      state = CASE WHEN s.is_done AND t.state = 'running' THEN 'done' ELSE t.state END,
-      finished_at = CASE WHEN s.is_done AND t.state = 'running' THEN now() ELSE t.finished_at END
-  FROM unnest($59::integer[], $60::uuid[], $61::bigint[], $62::date[], $63::uuid[], $64::bigint[], $65::bigint[], $66::boolean[])
-    AS s(lane_number, replay_id, settled_through, settled_day, low_attempt_id, delivered, dead, is_done)
-  JOIN live l ON l.lane_number = s.lane_number
-  WHERE t.app_id = l.app_id AND t.endpoint_id = l.endpoint_id AND t.replay_id = s.replay_id
 )
 SELECT held FROM fence`,
 } satisfies Query;

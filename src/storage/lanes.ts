@@ -120,21 +120,23 @@ function groupPositions<Row extends { position: number }>(
   return groups;
 }
 
-// Keyset order over apps; what is idle stays unread until its app's next event.
+// Keyset order over apps; what is idle stays unread until its app's next event, and retries that are due later are found when they are
+// (lanesWithDueRetries).
 const APPS_WITH_WORK = {
   name: 'apps_with_work',
   text: `
 SELECT app_id FROM (
   SELECT l.app_id FROM lanes l JOIN heads h ON h.app_id = l.app_id WHERE l.slot = ANY ($1::smallint[]) AND l.settled_through < h.last_position
   UNION
-  SELECT l.app_id FROM lanes l JOIN retries r ON r.app_id = l.app_id AND r.endpoint_id = l.endpoint_id WHERE l.slot = ANY ($1::smallint[])
+  SELECT l.app_id FROM lanes l JOIN retries r ON r.app_id = l.app_id AND r.endpoint_id = l.endpoint_id
+  WHERE l.slot = ANY ($1::smallint[]) AND r.due_at < now() + interval '1 minute'
   UNION
   SELECT l.app_id FROM lanes l JOIN replays p ON p.app_id = l.app_id AND p.endpoint_id = l.endpoint_id AND p.state = 'running'
   WHERE l.slot = ANY ($1::smallint[])
 ) AS work ORDER BY app_id`,
 } satisfies Query;
 
-/** The apps in whose lanes of these slots something is pending: a lag, a retry or a replay. */
+/** The apps in whose lanes of these slots something is pending: a lag, a retry that is due, or a replay. */
 export async function appsWithWork(db: Queryable, slots: number[]): Promise<string[]> {
   const rows = await db.query<{ app_id: string }>(APPS_WITH_WORK, [slots]);
   return rows.map((row) => idFromUuid('app', row.app_id));

@@ -78,20 +78,24 @@ export function cursorKey(endpointId: string, cursorUuid: string): string {
   return `${endpointId} ${cursorUuid}`;
 }
 
-const NEXT_RETRIES = {
-  name: 'next_retries',
-  text: `
-SELECT ${COLUMNS}, 0::bigint AS total FROM retries
-WHERE app_id = $1 AND endpoint_id = $2 AND cursor_id = $3 AND NOT position = ANY ($4::bigint[])
-ORDER BY due_at, position LIMIT $5`,
-} satisfies Query;
+/** By due time, or as the log has them. */
+export type RetryOrder = 'due' | 'position';
 
-/** The next due retries of one cursor, without those that its lane holds already. */
+const NEXT = `
+SELECT ${COLUMNS}, 0::bigint AS total FROM retries
+WHERE app_id = $1 AND endpoint_id = $2 AND cursor_id = $3 AND NOT position = ANY ($4::bigint[])`;
+
+const NEXT_RETRIES: Record<RetryOrder, Query> = {
+  due: { name: 'next_retries', text: `${NEXT} ORDER BY due_at, position LIMIT $5` },
+  position: { name: 'next_retries_by_position', text: `${NEXT} ORDER BY position LIMIT $5` },
+};
+
+/** The next retries of one cursor, without those that its lane holds already. */
 export async function nextRetries(
   db: Queryable,
-  lane: { appId: string; endpointId: string; cursorUuid: string; except: number[]; limit: number },
+  lane: { appId: string; endpointId: string; cursorUuid: string; order: RetryOrder; except: number[]; limit: number },
 ): Promise<StoredRetry[]> {
-  const rows = await db.query<RetryRow>(NEXT_RETRIES, [
+  const rows = await db.query<RetryRow>(NEXT_RETRIES[lane.order], [
     uuidFromId('app', lane.appId),
     uuidFromId('endpoint', lane.endpointId),
     lane.cursorUuid,
