@@ -1,10 +1,11 @@
 // A lane alone, with its host in the test's hands: what is read, sent and flushed ends when the test says so.
+import type { BreakerSnapshot } from '../src/core/breaker.ts';
 import { ENDPOINT_DEFAULTS, type EndpointConfig } from '../src/core/endpoint.ts';
 import type { LogEvent } from '../src/core/event.ts';
 import { IdGenerator } from '../src/core/id.ts';
 import type { SendResult } from '../src/core/outcome.ts';
 import { parseSecret } from '../src/core/signature.ts';
-import type { LogPlace } from '../src/log/event-cache.ts';
+import { CHUNK_POSITIONS, type LogPlace } from '../src/log/event-cache.ts';
 import type { DeliveryBatch } from '../src/push/delivery-batch.ts';
 import type { FlushItem } from '../src/push/flusher.ts';
 import { Lane } from '../src/push/lane.ts';
@@ -12,10 +13,12 @@ import type { HostedLane, LaneHost } from '../src/push/lane-host.ts';
 import type { RunningReplay } from '../src/push/lane-replays.ts';
 import type { LoadedEndpoint } from '../src/push/loaded-endpoint.ts';
 import type { OpenAttempt } from '../src/push/open-attempt.ts';
+import type { LaneRow, ReplayRow } from '../src/storage/flush.ts';
 import type { StoredReplay } from '../src/storage/replays.ts';
 import type { StoredRetry } from '../src/storage/retries.ts';
 
 export const DAY = '2026-11-21';
+export const NOW_MS = 1_800_000_000_000;
 const KEY = { appUuid: '0197a000-0000-7000-8000-000000000001', endpointUuid: '0197a000-0000-7000-8000-000000000002' };
 
 export const anEvent = (position: number): LogEvent => ({
@@ -79,6 +82,14 @@ export const DELIVERED: SendResult = {
   error: null,
 };
 
+interface Sent {
+  /** The request's first. */
+  attempt: OpenAttempt;
+  batch: DeliveryBatch | null;
+  answer: (result: SendResult) => void;
+  isAnswered: boolean;
+}
+
 interface Waiting<T> {
   resolve(value: T): void;
   reject(error: Error): void;
@@ -109,6 +120,12 @@ export const aReplay = (more: Partial<StoredReplay> = {}): RunningReplay => ({
   state: { settledBeyond: undefined, lowAttemptUuid: null, retries: undefined },
 });
 
+/** As the log is read: up to the end of a chunk. */
+function eventsBetween(from: LogPlace, to: LogPlace): LogEvent[] {
+  const end = Math.min(to.position, Math.floor(from.position / CHUNK_POSITIONS + 1) * CHUNK_POSITIONS - 1);
+  return Array.from({ length: Math.max(0, end - from.position + 1) }, (_, i) => anEvent(from.position + i));
+}
+
 /** A lane whose turns, reads, answers and flushes are taken by hand. */
 export function laneAlone(stored: {
   settledThrough: number;
@@ -116,13 +133,16 @@ export function laneAlone(stored: {
   retries?: { total: number; next: StoredRetry[] };
   settings?: Partial<EndpointConfig>;
   replays?: RunningReplay[];
+  breaker?: BreakerSnapshot;
+  /** Whether the events of retries, and of replays' ranges, are there as soon as they are asked for. */
+  readsAtOnce?: boolean;
 }) {
-  const ids = new IdGenerator({ now: () => 1_800_000_000_000, randomBytes: (size) => Buffer.alloc(size) });
+  const ids = new IdGenerator({ now: () => NOW_MS, randomBytes: (size) => Buffer.alloc(size) });
   let routed: LogPlace = { position: stored.settledThrough, day: DAY };
-  const state = { nowMs: 1_800_000_000_000, maySend: true };
+  const state = { nowMs: NOW_MS, maySend: true };
   const ready = new Set<HostedLane>();
   const wakes: number[] = [];
-  const sent: { attempt: OpenAttempt; batch: DeliveryBatch | null; answer: (result: SendResult) => void }[] = [];
+  const sent: Sent[] = [];
   const flushed: FlushItem[] = [];
   const reads: Waiting<LogEvent[]>[] = [];
   const eventReads: Waiting<LogEvent | null>[] = [];
@@ -141,20 +161,25 @@ export function laneAlone(stored: {
     closed: () => {},
     send: (request, done) => {
       const batch = 'attempts' in request ? request : null;
-      sent.push({ attempt: batch ? batch.attempts[0] : (request as OpenAttempt), batch, answer: done });
+      sent.push({
+        attempt: batch ? batch.attempts[0] : (request as OpenAttempt),
+        batch,
+        answer: done,
+        isAnswered: false,
+      });
     },
     flush: (item) => flushed.push(item),
     checkpointSoon: () => {},
     ready: (lane) => ready.add(lane),
     wakeAt: (_, atMs) => wakes.push(atMs),
-    readAt: () => waitIn(eventReads),
+    readAt: (_, { position }) => (stored.readsAtOnce ? Promise.resolve(anEvent(position)) : waitIn(eventReads)),
     moreRetries: () => waitIn(refills),
     listFailed: () => waitIn(lists),
     breakerChanged: (_, transition) => transitions.push(transition),
     disable: () => {},
     died: (_, eventId, reason) => died.push(`${eventId} ${reason}`),
     failed: () => {},
-    read: () => waitIn(reads),
+    read: (from, to) => (stored.readsAtOnce ? Promise.resolve(eventsBetween(from, to)) : waitIn(reads)),
     routed: () => routed,
   };
   const lane = new Lane({
@@ -167,7 +192,7 @@ export function laneAlone(stored: {
       settledThrough: stored.settledThrough,
       settledDay: DAY,
       lowAttemptUuid: null,
-      breaker: { state: 'closed', openSinceMs: null, nextProbeMs: null },
+      breaker: stored.breaker ?? { state: 'closed', openSinceMs: null, nextProbeMs: null },
     },
     state: { settledBeyond: stored.settledBeyond, lowAttemptUuid: null, retries: stored.retries },
     replays: stored.replays ?? [],
@@ -175,6 +200,39 @@ export function laneAlone(stored: {
   return {
     lane,
     state,
+    /** Hands over all events up to this position. */
+    offerThrough(position: number): void {
+      for (let next = routed.position + 1; next <= position; next++) this.offer(next);
+    },
+    /** The positions of each request that was sent. */
+    get requests(): number[][] {
+      return sent.map(({ attempt, batch }) => (batch?.attempts ?? [attempt]).map(({ event }) => event.position));
+    },
+    /** Answers the requests that are not yet answered, and takes the turns that follow. */
+    async answer(result: SendResult | ((positions: number[]) => SendResult)): Promise<void> {
+      for (const one of sent) {
+        if (one.isAnswered) continue;
+        one.isAnswered = true;
+        const positions = (one.batch?.attempts ?? [one.attempt]).map(({ event }) => event.position);
+        one.answer(typeof result === 'function' ? result(positions) : result);
+      }
+      await this.turn();
+    },
+    /** Time goes on. */
+    async wait(ms: number): Promise<void> {
+      state.nowMs += ms;
+      lane.wake();
+      await this.turn();
+    },
+    /** Commits what there is to be, checkpoints with it, until nothing more comes of it. */
+    async settle(): Promise<{ lane: LaneRow | null; replays: ReplayRow[] }> {
+      const items = flushed.splice(0);
+      for (const item of items) item.taken?.();
+      const rows = { lane: lane.checkpoint(state.nowMs, true), replays: lane.replayCheckpoints() };
+      for (const item of items) item.committed();
+      await this.turn();
+      return rows;
+    },
     sent,
     flushed,
     reads,

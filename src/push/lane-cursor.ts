@@ -144,6 +144,11 @@ export abstract class LaneCursor<F extends Feed = Feed> {
     return null;
   }
 
+  /** The next retry, unless none must be taken now. */
+  peekRetry(): StoredRetry | null {
+    return this.isOrdered && (this.#failing > 0 || this.retries.underWay > 0) ? null : this.retries.peek();
+  }
+
   /** Takes the next event. */
   planNext(): AttemptPlan {
     return { event: this.feed.take(), cause: this.causeOf(false), attempt: 1, consumed: 0 };

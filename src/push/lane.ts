@@ -293,7 +293,7 @@ export class Lane implements CursorOwner {
   /** Due retries and new events alternate, and so do probes; an open breaker never probes with the same event twice running. */
   #sendFrom(cursor: LaneCursor, now: number, probing: boolean): boolean {
     cursor.fillIfLow(this.#lowWater);
-    const retry = cursor.retries.peek();
+    const retry = cursor.peekRetry();
     const event = cursor.peekEvent();
     const isDue = retry !== null && retry.dueMs <= now;
     if (retry !== null && !isDue) this.host.wakeAt(this, retry.dueMs);

@@ -34,6 +34,11 @@ export class RetryQueue {
     return this.#total;
   }
 
+  /** Taken and not yet settled. */
+  get underWay(): number {
+    return this.#underWay.size;
+  }
+
   /** When the next is due. */
   get nextDueMs(): number {
     return this.#due[this.#due.length - 1]?.dueMs ?? Number.POSITIVE_INFINITY;
