@@ -32,7 +32,7 @@ export interface Member {
   readonly errors: unknown[];
   /** As SIGKILL: no word to anybody. */
   kill(): void;
-  /** As SIGTERM. */
+  /** As SIGTERM: lets go of its slots, then ends its lease. */
   stop(): Promise<void>;
 }
 
@@ -82,7 +82,7 @@ export class Fleet {
         for (const other of this.members) if (other !== member) other.ownership.turnSoon();
       },
       onError: (error) => errors.push(error),
-      options: { renewEveryMs: 20, ttlMs: 5000, marginMs: 100, ...times },
+      options: { renewEveryMs: 20, ttlMs: 5000, marginMs: 100, ratesSettleMs: 0, ...times },
     });
     const member: Member = {
       ownership,
@@ -94,6 +94,7 @@ export class Fleet {
       },
       stop: async () => {
         this.members.delete(member);
+        await ownership.leave(1000);
         working.clear();
         await ownership.stop();
         known.isStopped = true;

@@ -201,9 +201,15 @@ async function start(
     if (roles.includes('push')) await dispatcher.start();
     await ownership.start();
   };
+  const letGo = async (): Promise<void> => {
+    const beganMs = performance.now();
+    await ownership.leave(drainMs);
+    await dispatcher.stop(Math.max(0, drainMs - (performance.now() - beganMs)));
+    await ownership.stop();
+  };
   let pushingStopped: Promise<void> | null = null;
   const stopPushing = (): Promise<void> => {
-    pushingStopped ??= dispatcher.stop(drainMs).then(() => ownership.stop());
+    pushingStopped ??= letGo();
     return pushingStopped;
   };
   await parts.use({ start: startPushing, stop: stopPushing });

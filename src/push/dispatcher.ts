@@ -242,7 +242,7 @@ export class Dispatcher {
       const lanes = this.#lanesOf(new Set(slots));
       await drainLanes(lanes, { now: host.now, isGone: () => this.#stopping || this.#host !== host });
       if (this.#host !== host) return;
-      await this.flusher.drain(lanes);
+      await this.flusher.settle(lanes);
       for (const app of this.#apps.values()) app.remove(lanes);
     } finally {
       for (const slot of slots) this.#releasing.delete(slot);

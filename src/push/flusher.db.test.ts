@@ -165,4 +165,34 @@ describe('flusher', () => {
     flusher.add(late.item);
     expect(await late.ended).toBe('dropped');
   });
+
+  test('settles lanes while outcomes of others never cease to come', async () => {
+    const { flusher, db } = await setup({ fullItems: 1 });
+    let ceaselessly = true;
+    const feed = (): void => {
+      const { item, ended } = anItem();
+      flusher.add(item);
+      if (ceaselessly) void ended.then(feed);
+    };
+    for (let n = 0; n < 5; n++) feed();
+    let behindCheckpoint = true;
+    const forced: boolean[] = [];
+    const flushesBefore = db.under.length;
+    await flusher.settle([
+      {
+        get behindCheckpoint() {
+          return behindCheckpoint;
+        },
+        checkpoint: (_nowMs, force) => {
+          forced.push(force);
+          behindCheckpoint = false;
+          return null;
+        },
+        replayCheckpoints: () => [],
+      },
+    ]);
+    expect(forced).toEqual([true]);
+    expect(db.under.length - flushesBefore).toBeLessThanOrEqual(3);
+    ceaselessly = false;
+  });
 });

@@ -79,6 +79,8 @@ export class Flusher {
   readonly #connection: DedicatedConnection;
   #queue: FlushItem[] = [];
   readonly #dirty = new Set<FlushedLane>();
+  /** Of these the next flush writes the checkpoints, however little they are behind. */
+  readonly #urgent = new Set<FlushedLane>();
   #running: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #immediate = false;
@@ -134,11 +136,29 @@ export class Flusher {
     }
   }
 
+  /**
+   * Writes the checkpoints of lanes that are at rest. Unlike `drain` it comes to an end while others are busy: it waits for no more than the
+   * flush that takes them.
+   */
+  async settle(lanes: Iterable<FlushedLane>): Promise<void> {
+    for (const lane of lanes) {
+      if (!lane.behindCheckpoint) continue;
+      this.#dirty.add(lane);
+      this.#urgent.add(lane);
+    }
+    while (this.#urgent.size > 0 && !this.#discarding) {
+      if (!this.#running) this.#run('items');
+      await this.#running;
+    }
+    await this.#running;
+  }
+
   /** Forgets what waits: it belongs to lanes that another process owns now, which will send it again. */
   discard(): void {
     this.#discarding = true;
     this.#era++;
     this.#dirty.clear();
+    this.#urgent.clear();
     for (const item of this.#queue.splice(0)) item.dropped?.();
   }
 
@@ -212,7 +232,9 @@ export class Flusher {
       lanes: [],
       replays: [],
     };
-    const own = new Set<FlushedLane>();
+    const urgent = new Set(this.#urgent);
+    this.#urgent.clear();
+    const own = new Set<FlushedLane>(urgent);
     const lanes = scope === 'items' ? own : this.#dirty;
     const touched = new Set<string>();
     let count = 0;
@@ -240,7 +262,7 @@ export class Flusher {
     for (const lane of lanes === own ? own : new Set([...own, ...lanes])) {
       // The others follow with the next sweep. A replay's retries are written with its progress, or not at all.
       if (flush.lanes.length >= MAX_CHECKPOINTS && scope !== 'all' && !own.has(lane)) break;
-      const row = lane.checkpoint(nowMs, scope === 'all');
+      const row = lane.checkpoint(nowMs, scope === 'all' || urgent.has(lane));
       if (row) flush.lanes.push(row);
       const replays = lane.replayCheckpoints();
       if (replays.length > 0) flush.replays.push(...replays);

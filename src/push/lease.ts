@@ -16,7 +16,6 @@ export interface LeaseParts {
   db: Queryable;
   newUuid: () => string;
   version: string;
-  roles: readonly Role[];
   options: LeaseOptions;
   /** Another process has taken over. */
   onLost: () => void;
@@ -56,20 +55,27 @@ export class Lease {
     return elapsedMs < this.#parts.options.ttlMs - this.#parts.options.marginMs;
   }
 
-  /** Extends the lease, or begins one; true when this is a new one. */
-  async renew(deliveriesPerSecond: number): Promise<boolean> {
+  /** Extends the lease, or begins one, with what others are to know of this process; true when it is a new one. */
+  async renew(told: { deliveriesPerSecond: number; roles: readonly Role[] }): Promise<boolean> {
     await failpoint('ownership.before_renewal');
-    const { db, options, newUuid, version, roles } = this.#parts;
+    const { db, options, newUuid, version } = this.#parts;
     const monotonicMs = performance.now();
     const wallMs = Date.now();
     const ttlSeconds = options.ttlMs / 1000;
     const known = this.#identity;
-    if (known && !(await renewLease(db, known, ttlSeconds, deliveriesPerSecond))) this.lost();
+    if (known && !(await renewLease(db, known, ttlSeconds, told))) this.lost();
     // A flush may have found the fence down meanwhile: that is a loss too.
     const isNew = this.#identity === null;
     if (isNew) {
       const identity = { processUuid: newUuid(), epoch: 1 };
-      await registerProcess(db, { ...identity, ttlSeconds, host: hostname(), pid: process.pid, version, roles });
+      await registerProcess(db, {
+        ...identity,
+        ttlSeconds,
+        host: hostname(),
+        pid: process.pid,
+        version,
+        roles: told.roles,
+      });
       this.#identity = identity;
     }
     this.#renewedMonotonicMs = monotonicMs;

@@ -3,6 +3,7 @@
 //
 // One turn a second, and one more at once when another process hints that something has changed: renew the lease, look who else lives, bury
 // whose lease has run out, take what is free, give away what is too much.
+import { setTimeout as pause } from 'node:timers/promises';
 import { SLOTS } from '../core/endpoint.ts';
 import { ROLES, type Role } from '../core/role.ts';
 import type { Database, DedicatedConnection } from '../storage/database.ts';
@@ -14,13 +15,15 @@ import {
   type ProcessIdentity,
 } from '../storage/processes.ts';
 import { Lease, type LeaseOptions } from './lease.ts';
-import type { SlotLoad } from './slot-meter.ts';
+import { RATE_OVER_MS, type SlotLoad } from './slot-meter.ts';
 import { SlotSharing } from './slot-sharing.ts';
 
 export interface OwnershipOptions extends LeaseOptions {
   renewEveryMs: number;
   /** Of each statement: a database that does not answer must not hold up the next renewal. */
   statementTimeoutMs: number;
+  /** After so long a slot that has moved shows in the rates of its new process. */
+  ratesSettleMs: number;
 }
 
 export const OWNERSHIP_DEFAULTS: OwnershipOptions = {
@@ -28,6 +31,7 @@ export const OWNERSHIP_DEFAULTS: OwnershipOptions = {
   renewEveryMs: 1000,
   marginMs: 2000,
   statementTimeoutMs: 3000,
+  ratesSettleMs: 3 * RATE_OVER_MS,
 };
 
 const NO_LOAD: SlotLoad = { bySlot: new Float64Array(SLOTS) };
@@ -64,20 +68,20 @@ export class Ownership {
   #turn: Promise<void> | null = null;
   #again = false;
   #ending: Promise<void> | null = null;
+  #leaving = false;
   #stopped = true;
 
   constructor(parts: OwnershipParts) {
     this.#parts = parts;
     this.#options = { ...OWNERSHIP_DEFAULTS, ...parts.options };
     this.#roles = parts.roles ?? ROLES;
-    const { statementTimeoutMs, renewEveryMs } = this.#options;
+    const { statementTimeoutMs, renewEveryMs, ratesSettleMs } = this.#options;
     this.#connection = parts.db.dedicated({ statementTimeoutMs });
     const { newUuid, version, onTaken, onRelease, onError } = parts;
     this.#lease = new Lease({
       db: this.#connection,
       newUuid,
       version,
-      roles: this.#roles,
       options: this.#options,
       onLost: () => this.#leaseLost(),
     });
@@ -89,13 +93,29 @@ export class Ownership {
       onGiven: () => this.#parts.onMoved?.(),
       onError,
       patienceMs: 2 * renewEveryMs,
+      ratesSettleMs,
     });
   }
 
   /** Registers this process and takes what is free. Slots of a process that was killed follow when its lease has run out. */
   async start(): Promise<void> {
     this.#stopped = false;
+    this.#leaving = false;
     await this.#takeTurns();
+  }
+
+  /**
+   * The process is about to stop: it takes nothing more, and lets go of its slots one group after the other while it still lives, so that only
+   * lanes that wait for a slow endpoint wait. Resolves when all are let go of, or after `limitMs`.
+   */
+  async leave(limitMs: number): Promise<void> {
+    if (this.#stopped || this.#leaving || !this.#parts.onRelease) return;
+    this.#leaving = true;
+    await this.#turn; // it may be taking something
+    const limit = new AbortController();
+    const late = pause(limitMs, undefined, { signal: limit.signal }).catch(() => {});
+    await Promise.race([this.#sharing.leave().then(() => this.#oneTurn()), late]);
+    limit.abort();
   }
 
   /** Gives up lease and slots, so that others need not wait for the lease to run out. Flush before. */
@@ -164,6 +184,12 @@ export class Ownership {
     if (!this.#turn) void this.#takeTurns();
   }
 
+  /** A turn that begins after this call. */
+  async #oneTurn(): Promise<void> {
+    this.turnSoon();
+    await this.#turn;
+  }
+
   #leaseLost(): void {
     this.#sharing.clear();
     this.#parts.onLost();
@@ -187,7 +213,10 @@ export class Ownership {
   async #takeTurn(): Promise<void> {
     try {
       const load = this.#parts.load?.() ?? NO_LOAD;
-      const isNew = await this.#lease.renew(this.#sharing.deliveriesPerSecond(load));
+      const deliveriesPerSecond = this.#sharing.deliveriesPerSecond(load);
+      // Nobody is to give slots to a process that leaves.
+      const roles = this.#leaving ? this.#roles.filter((role) => role !== 'push') : this.#roles;
+      const isNew = await this.#lease.renew({ deliveriesPerSecond, roles });
       await this.#share(load);
       if (isNew) this.#parts.onMoved?.();
     } catch (error) {
@@ -214,7 +243,11 @@ export class Ownership {
       }
     }
     if (!this.#roles.includes('push') || this.#stopped) return;
+    if (this.#leaving) {
+      await this.#sharing.refuse(identity, live);
+      return;
+    }
     await this.#sharing.take(identity, live, isCurrent);
-    if (isCurrent()) await this.#sharing.beginHandOver(identity, live, load, performance.now());
+    if (isCurrent()) await this.#sharing.beginHandOver(identity, live, load);
   }
 }

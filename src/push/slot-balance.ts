@@ -2,7 +2,7 @@
 //
 // Two sums are evened out, the rate of deliveries first, then the number of slots with those that carry little: so neither undoes the other.
 // A slot is moved only if the difference shrinks by it, and the first sum is let alone within a tolerance: slots do not wander. Donors and
-// receivers are paired one to one, so that a round of many donors does not bury one receiver.
+// receivers are paired, so that a round of many donors does not bury one receiver.
 import { SLOTS } from '../core/endpoint.ts';
 
 /** More at once would leave a receiver with more lanes to load than it can in a second. */
@@ -52,17 +52,20 @@ function byRate(processes: readonly ProcessLoad[], self: Donor): HandOver | null
   const mean = total / processes.length;
   if (mean < MIN_PER_SECOND) return null;
   const tolerance = TOLERANCE * mean;
-  const pair = pairOf(
-    self.id,
+  // One to one: the greatest donor with the neediest receiver.
+  const donors = ranked(
     processes
-      .filter((process) => process.slotCount > 1)
-      .map(({ id, deliveriesPerSecond }) => ({ id, excess: deliveriesPerSecond - mean }))
-      .filter(({ excess }) => excess > tolerance),
-    processes
-      .map(({ id, deliveriesPerSecond }) => ({ id, excess: mean - deliveriesPerSecond }))
-      .filter(({ excess }) => excess > tolerance / 4),
+      .filter(({ slotCount, deliveriesPerSecond }) => slotCount > 1 && deliveriesPerSecond - mean > tolerance)
+      .map(({ id, deliveriesPerSecond }) => ({ id, excess: deliveriesPerSecond - mean })),
   );
-  if (!pair) return null;
+  const rank = donors.findIndex(({ id }) => id === self.id);
+  const to = ranked(
+    processes
+      .filter(({ deliveriesPerSecond }) => mean - deliveriesPerSecond > tolerance / 4)
+      .map(({ id, deliveriesPerSecond }) => ({ id, excess: mean - deliveriesPerSecond })),
+  )[rank];
+  if (!to) return null;
+  const gap = Math.min(donors[rank].excess, to.excess); // what both can bear
   const worthIt = idleBelow(total);
   const candidates = self.slots
     .filter((slot) => self.bySlot[slot] >= worthIt)
@@ -71,32 +74,31 @@ function byRate(processes: readonly ProcessLoad[], self: Donor): HandOver | null
   let moved = 0;
   for (const slot of candidates) {
     if (chosen.length >= Math.min(MAX_SLOTS_A_ROUND, self.slots.length - 1)) break;
-    if (moved + self.bySlot[slot] > pair.gap) continue;
+    if (moved + self.bySlot[slot] > gap) continue;
     chosen.push(slot);
     moved += self.bySlot[slot];
   }
-  return moved >= Math.min(tolerance / 4, pair.gap / 2) && chosen.length > 0 ? { to: pair.to, slots: chosen } : null;
+  return moved >= Math.min(tolerance / 4, gap / 2) && chosen.length > 0 ? { to: to.id, slots: chosen } : null;
 }
 
 function byCount(processes: readonly ProcessLoad[], self: Donor): HandOver | null {
   const share = SLOTS / processes.length;
-  const pair = pairOf(
-    self.id,
-    processes
-      .map(({ id, slotCount }) => ({ id, excess: slotCount - Math.ceil(share) }))
-      .filter(({ excess }) => excess > 0),
-    processes
-      .map(({ id, slotCount }) => ({ id, excess: Math.floor(share) - slotCount }))
-      .filter(({ excess }) => excess > 0),
-  );
-  if (!pair) return null;
+  const donors = ranked(processes.map(({ id, slotCount }) => ({ id, excess: slotCount - Math.ceil(share) })));
+  const receivers = ranked(processes.map(({ id, slotCount }) => ({ id, excess: Math.floor(share) - slotCount })));
+  const rank = donors.findIndex(({ id }) => id === self.id);
+  if (rank < 0 || receivers.length === 0) return null;
+  // Several donors share a receiver: one of them may have nothing that it can give.
+  const to = receivers[rank % receivers.length];
+  const place = Math.floor(rank / receivers.length);
+  const sharing = Math.ceil((donors.length - (rank % receivers.length)) / receivers.length);
+  const part = Math.floor(to.excess / sharing) + (place < to.excess % sharing ? 1 : 0);
   const total = sum(processes.map((process) => process.deliveriesPerSecond));
   const loaded = total / processes.length >= MIN_PER_SECOND;
   const idle = loaded ? self.slots.filter((slot) => self.bySlot[slot] < idleBelow(total)) : self.slots;
   const slots = [...idle]
     .sort((a, b) => self.bySlot[a] - self.bySlot[b] || a - b)
-    .slice(0, Math.min(MAX_SLOTS_A_ROUND, pair.gap, self.slots.length - 1));
-  return slots.length > 0 ? { to: pair.to, slots } : null;
+    .slice(0, Math.min(MAX_SLOTS_A_ROUND, donors[rank].excess, part, self.slots.length - 1));
+  return slots.length > 0 ? { to: to.id, slots } : null;
 }
 
 interface Excess {
@@ -104,13 +106,9 @@ interface Excess {
   excess: number;
 }
 
-/** The greatest donor is paired with the neediest receiver, the next with the next. The gap is what both can bear. */
-function pairOf(selfId: string, donors: Excess[], receivers: Excess[]): { to: string; gap: number } | null {
-  const greatestFirst = (a: Excess, b: Excess): number => b.excess - a.excess || (a.id < b.id ? -1 : 1);
-  const rank = donors.sort(greatestFirst).findIndex(({ id }) => id === selfId);
-  const receiver = receivers.sort(greatestFirst)[rank];
-  if (rank < 0 || !receiver) return null;
-  return { to: receiver.id, gap: Math.min(donors[rank].excess, receiver.excess) };
+/** Those with any, the greatest first. */
+function ranked(processes: Excess[]): Excess[] {
+  return processes.filter(({ excess }) => excess > 0).sort((a, b) => b.excess - a.excess || (a.id < b.id ? -1 : 1));
 }
 
 function idleBelow(totalPerSecond: number): number {

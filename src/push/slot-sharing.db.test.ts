@@ -17,6 +17,15 @@ afterEach(async () => {
   await database.close();
 });
 
+/** Null in the moment between two identities. */
+function idOf({ ownership }: Member): string | null {
+  try {
+    return ownership.identity().processUuid;
+  } catch {
+    return null;
+  }
+}
+
 const moving = () => fleet.sql('SELECT 1 FROM slots WHERE moving_to IS NOT NULL');
 
 describe('slot sharing', () => {
@@ -71,6 +80,43 @@ describe('slot sharing', () => {
     await until(() => fleet.isWhole);
     expect(performance.now() - leftMs).toBeLessThan(1000);
     expect(a.ownership.slotCount + c.ownership.slotCount).toBe(256);
+  });
+
+  test('a process that leaves gives what is at rest at once, and only the rest when it is gone', async () => {
+    const slow = 7;
+    const leaving = await fleet.join({
+      release: (slots) => (slots.includes(slow) ? new Promise(() => {}) : Promise.resolve()),
+    });
+    await leaving.ownership.leave(0);
+    expect(leaving.ownership.maySend()).toBe(true);
+    const next = await fleet.join();
+    await until(() => next.ownership.slotCount === 240);
+    expect(next.ownership.owns(slow)).toBe(false);
+    await fleet.checked();
+    expect(fleet.overlaps).toEqual([]);
+    await leaving.ownership.stop();
+    await until(() => next.ownership.slotCount === 256);
+  });
+
+  test('a process that leaves is given nothing', async () => {
+    const staying = await fleet.join();
+    const leaving = await fleet.join({ release: slowly(100) });
+    await until(() => leaving.ownership.slotCount >= 40);
+    await leaving.ownership.leave(1000);
+    expect(leaving.ownership.slotCount).toBe(0);
+    await until(() => staying.ownership.slotCount === 256);
+    expect(staying.ownership.others.map(({ roles }) => roles)).toEqual([['api', 'inbound']]);
+  });
+
+  test('what was just given to a process is not passed on, for its rate does not show yet', async () => {
+    const a = await fleet.join();
+    const b = await fleet.join({ ratesSettleMs: 600_000 });
+    await until(() => b.ownership.slotCount === 128);
+    const had = b.ownership.heldSlots();
+    const c = await fleet.join();
+    await until(() => c.ownership.slotCount >= 40);
+    expect(b.ownership.heldSlots()).toEqual(had);
+    expect(a.ownership.slotCount).toBeLessThan(128);
   });
 
   test('slots of a process that stops are found without hints too', async () => {
@@ -134,7 +180,7 @@ describe('slot sharing', () => {
     await until(() => fleet.shares()[0] === 128);
     const { processUuid } = a.ownership.identity();
     await fleet.sql(`UPDATE processes SET state = 'dead' WHERE process_id = $1`, [processUuid]);
-    await until(() => a.ownership.identity().processUuid !== processUuid && fleet.isWhole);
+    await until(() => ![null, processUuid].includes(idOf(a)) && fleet.isWhole);
     await until(() => b.ownership.others.length === 1);
     await fleet.checked();
     expect(fleet.overlaps).toEqual([]);
@@ -164,8 +210,7 @@ describe('slot sharing', () => {
             if (step === 'join' && some.members.size < 5) await some.join({ ...times, release: slowly(releaseMs) });
             else if (step === 'load') for (let n = 0; n < 30; n++) some.bySlot[(which * 50 + n) % 256] = 50 + waitMs;
             else if (step === 'bury') {
-              const { processUuid } = member.ownership.identity();
-              await some.sql(`UPDATE processes SET state = 'dead' WHERE process_id = $1`, [processUuid]);
+              await some.sql(`UPDATE processes SET state = 'dead' WHERE process_id = $1`, [idOf(member)]);
             } else if (some.members.size > 1) {
               if (step === 'stop') await member.stop();
               else if (step === 'kill') member.kill();

@@ -31,7 +31,7 @@ export async function registerProcess(
 const RENEW = {
   name: 'renew_lease',
   text: `
-UPDATE processes SET leased_until = now() + make_interval(secs => $3), deliveries_per_second = $4
+UPDATE processes SET leased_until = now() + make_interval(secs => $3), deliveries_per_second = $4, roles = coalesce($5, roles)
 WHERE process_id = $1 AND epoch = $2 AND state = 'live' RETURNING 1`,
 } satisfies Query;
 
@@ -40,9 +40,9 @@ export async function renewLease(
   db: Queryable,
   process: ProcessIdentity,
   ttlSeconds: number,
-  deliveriesPerSecond = 0,
+  { deliveriesPerSecond = 0, roles = null }: { deliveriesPerSecond?: number; roles?: readonly Role[] | null } = {},
 ): Promise<boolean> {
-  const values = [process.processUuid, process.epoch, ttlSeconds, deliveriesPerSecond];
+  const values = [process.processUuid, process.epoch, ttlSeconds, deliveriesPerSecond, roles];
   return (await db.query(RENEW, values)).length > 0;
 }
 

@@ -69,12 +69,13 @@ const GIVE_SLOTS = {
   text: `
 UPDATE slots SET process_id = $3, moving_to = NULL
 WHERE process_id = $1 AND slot = ANY ($2::smallint[])
-  AND EXISTS (SELECT 1 FROM processes WHERE process_id = $3 AND state = 'live' AND leased_until > now())
+  AND ($3::uuid IS NULL OR EXISTS (SELECT 1 FROM processes WHERE process_id = $3 AND state = 'live' AND leased_until > now()))
 RETURNING slot`,
 } satisfies Query;
 
 /**
- * Hands slots over whose lanes this process has let go of; which. None when this process or the receiver is no longer live.
+ * Hands slots over whose lanes this process has let go of, or frees them for whoever comes (null); which. None when this process or the
+ * receiver is no longer live.
  *
  * A transaction and not one statement: COMMIT is sent only after the UPDATE has answered, and from then on it holds the rows. So whatever
  * becomes of the connection, no hand-over comes into force after this process has taken the slots back. It holds the process's own row
@@ -84,7 +85,7 @@ export async function giveSlots(
   connection: DedicatedConnection,
   self: ProcessIdentity,
   slots: number[],
-  receiverUuid: string,
+  receiverUuid: string | null,
 ): Promise<number[]> {
   await connection.begin();
   await connection.query(LIMIT_IDLE);
