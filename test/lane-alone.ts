@@ -21,7 +21,7 @@ export const DAY = '2026-11-21';
 export const NOW_MS = 1_800_000_000_000;
 const KEY = { appUuid: '0197a000-0000-7000-8000-000000000001', endpointUuid: '0197a000-0000-7000-8000-000000000002' };
 
-export const anEvent = (position: number): LogEvent => ({
+export const anEvent = (position: number, bytes = 2): LogEvent => ({
   appId: 'app_1',
   position,
   day: DAY,
@@ -31,7 +31,7 @@ export const anEvent = (position: number): LogEvent => ({
   appendedMs: 0,
   channels: [],
   configVersion: 1,
-  data: Buffer.from('{}'),
+  data: bytes === 2 ? Buffer.from('{}') : Buffer.alloc(bytes, 0x20),
 });
 
 export const aRetry = (position: number, more: Partial<StoredRetry> = {}): StoredRetry => ({
@@ -96,6 +96,13 @@ interface Waiting<T> {
 }
 
 export const REJECTED: SendResult = { ...DELIVERED, outcome: 'rejected', reason: 'status_4xx', status: 400 };
+export const THROTTLED: SendResult = {
+  ...DELIVERED,
+  outcome: 'throttled',
+  reason: 'status_429',
+  status: 429,
+  retryAfterMs: 2000,
+};
 export const UNREACHABLE: SendResult = { ...DELIVERED, outcome: 'unreachable', reason: 'status_5xx', status: 500 };
 
 export const aReplay = (more: Partial<StoredReplay> = {}): RunningReplay => ({
@@ -121,9 +128,9 @@ export const aReplay = (more: Partial<StoredReplay> = {}): RunningReplay => ({
 });
 
 /** As the log is read: up to the end of a chunk. */
-function eventsBetween(from: LogPlace, to: LogPlace): LogEvent[] {
+function positionsBetween(from: LogPlace, to: LogPlace): number[] {
   const end = Math.min(to.position, Math.floor(from.position / CHUNK_POSITIONS + 1) * CHUNK_POSITIONS - 1);
-  return Array.from({ length: Math.max(0, end - from.position + 1) }, (_, i) => anEvent(from.position + i));
+  return Array.from({ length: Math.max(0, end - from.position + 1) }, (_, i) => from.position + i);
 }
 
 /** A lane whose turns, reads, answers and flushes are taken by hand. */
@@ -136,6 +143,9 @@ export function laneAlone(stored: {
   breaker?: BreakerSnapshot;
   /** Whether the events of retries, and of replays' ranges, are there as soon as they are asked for. */
   readsAtOnce?: boolean;
+  /** Bytes and type of the event at a position. */
+  sizeOf?: (position: number) => number;
+  typeOf?: (position: number) => string;
 }) {
   const ids = new IdGenerator({ now: () => NOW_MS, randomBytes: (size) => Buffer.alloc(size) });
   let routed: LogPlace = { position: stored.settledThrough, day: DAY };
@@ -145,11 +155,17 @@ export function laneAlone(stored: {
   const sent: Sent[] = [];
   const flushed: FlushItem[] = [];
   const reads: Waiting<LogEvent[]>[] = [];
-  const eventReads: Waiting<LogEvent | null>[] = [];
+  const eventReads: (Waiting<LogEvent | null> & { position: number })[] = [];
   const refills: Waiting<StoredRetry[]>[] = [];
   const lists: Waiting<LogPlace[]>[] = [];
   const transitions: string[] = [];
   const died: string[] = [];
+  const disabled: string[] = [];
+  const expired = new Set<number>();
+  const eventAt = (position: number): LogEvent => {
+    const event = anEvent(position, stored.sizeOf?.(position));
+    return { ...event, type: stored.typeOf?.(position) ?? event.type };
+  };
   const waitIn = <T>(list: Waiting<T>[]) => new Promise<T>((resolve, reject) => list.push({ resolve, reject }));
   const host: LaneHost = {
     now: () => state.nowMs,
@@ -172,14 +188,17 @@ export function laneAlone(stored: {
     checkpointSoon: () => {},
     ready: (lane) => ready.add(lane),
     wakeAt: (_, atMs) => wakes.push(atMs),
-    readAt: (_, { position }) => (stored.readsAtOnce ? Promise.resolve(anEvent(position)) : waitIn(eventReads)),
+    readAt: (_, { position }) => {
+      if (stored.readsAtOnce) return Promise.resolve(expired.has(position) ? null : eventAt(position));
+      return new Promise((resolve, reject) => eventReads.push({ position, resolve, reject }));
+    },
     moreRetries: () => waitIn(refills),
     listFailed: () => waitIn(lists),
     breakerChanged: (_, transition) => transitions.push(transition),
-    disable: () => {},
+    disable: (_, reason) => disabled.push(reason),
     died: (_, eventId, reason) => died.push(`${eventId} ${reason}`),
     failed: () => {},
-    read: (from, to) => (stored.readsAtOnce ? Promise.resolve(eventsBetween(from, to)) : waitIn(reads)),
+    read: (from, to) => (stored.readsAtOnce ? Promise.resolve(positionsBetween(from, to).map(eventAt)) : waitIn(reads)),
     routed: () => routed,
   };
   const lane = new Lane({
@@ -241,10 +260,17 @@ export function laneAlone(stored: {
     lists,
     transitions,
     died,
+    disabled,
     wakes,
+    /** The events of retries are there. */
+    resolveEvents(): void {
+      for (const { position, resolve } of eventReads.splice(0)) resolve(anEvent(position));
+    },
+    /** Retention drops an event. */
+    expire: (position: number) => expired.add(position),
     offer(position: number): void {
       routed = { position, day: DAY };
-      lane.offer(anEvent(position));
+      lane.offer(eventAt(position));
     },
     route(position: number): void {
       routed = { position, day: DAY };

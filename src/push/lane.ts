@@ -318,7 +318,7 @@ export class Lane implements CursorOwner {
     const { maxEvents, maxWaitMs } = this.endpoint.config.batch!;
     const { feed } = cursor;
     const gathered = feed.countWithin(probing ? 1 : maxEvents, MAX_BATCH_BYTES);
-    const isFull = probing || gathered >= maxEvents || gathered < feed.size;
+    const isFull = probing || gathered >= maxEvents || gathered < feed.size || feed.bytes >= MAX_BATCH_BYTES;
     if (cursor.isLive && !isFull) {
       if (this.#batchSinceMs === 0) this.#batchSinceMs = now;
       if (now < this.#batchSinceMs + maxWaitMs) {

@@ -39,6 +39,10 @@ export class ListFeed implements Feed {
     return this.#queue.length;
   }
 
+  get bytes(): number {
+    return this.#queue.reduce((sum, { data }) => sum + data.length, 0);
+  }
+
   get isBehind(): boolean {
     return !this.#isDone;
   }

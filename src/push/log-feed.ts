@@ -16,8 +16,9 @@ export interface Feed {
   /** The next event, which stays. */
   peek(): LogEvent | null;
   take(): LogEvent;
-  /** Events at hand. */
+  /** Events at hand, and the bytes of their data. */
   readonly size: number;
+  readonly bytes: number;
   /** Of the first so many events at hand; stops counting beyond `limit`. */
   countWithin(limit: number, maxBytes: number): number;
   /** Everything up to here has been handed out, is at hand, or is none of this cursor's business. */
@@ -63,6 +64,10 @@ export class LogFeed implements Feed {
 
   get size(): number {
     return this.#queue.length - this.#at;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   get floor(): LogPlace {
