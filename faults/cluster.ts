@@ -224,6 +224,15 @@ export class Cluster {
     return null;
   }
 
+  /** Slots that any lease of this process holds and has not lost. */
+  async slotsOf(server: ServerUnderTest): Promise<number> {
+    const [{ count }] = await this.postgres.query<{ count: string }>(
+      `SELECT count(*) FROM slots s JOIN processes p USING (process_id) WHERE p.state = 'live' AND p.pid = $1`,
+      [server.pid],
+    );
+    return Number(count);
+  }
+
   // ---- waiting
 
   async pause(seconds: number): Promise<void> {

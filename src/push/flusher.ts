@@ -1,7 +1,7 @@
 // Writes outcomes in batches: one flush at a time, each one fenced transaction (design rules 1 and 2). It lingers for a few milliseconds, for
-import { failpoint } from '../core/failpoint.ts';
 // nobody waits for an outcome but the open bound. An unclear COMMIT is repeated as it was; the next flush waits for it.
 
+import { failpoint } from '../core/failpoint.ts';
 import type { Database, DedicatedConnection } from '../storage/database.ts';
 import {
   type AttemptRow,
