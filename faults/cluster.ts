@@ -136,7 +136,7 @@ export class Cluster {
 
   async stop(): Promise<void> {
     if (this.#gathering) clearInterval(this.#gathering);
-    await Promise.all(this.servers.map((server) => (server.isRunning ? server.kill() : null)));
+    await Promise.all(this.servers.map((server) => server.destroy()));
     await this.#publisher?.finish(0).catch(() => {});
     await Promise.all(this.#readers.map((reader) => reader.stopAt(0, 0)));
     await this.proxy.stop();

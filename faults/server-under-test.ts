@@ -17,7 +17,18 @@ const CLI = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
 const READY_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 30_000;
 const LOG_LINES_KEPT = 40;
-const OPTIONS = ['--port', '0', '--json', '--log-level', 'warn', '--allow-http', '--allow-private', '127.0.0.0/8'];
+const OPTIONS = [
+  '--port',
+  '0',
+  '--json',
+  '--processes',
+  '1',
+  '--log-level',
+  'warn',
+  '--allow-http',
+  '--allow-private',
+  '127.0.0.0/8',
+];
 
 export class ServerUnderTest {
   readonly #options: ServerOptions;
@@ -47,7 +58,7 @@ export class ServerUnderTest {
       detached: true,
     });
     this.#child = child;
-    this.#exited = new Promise((resolve) => child.once('close', () => resolve()));
+    this.#exited = new Promise((resolve) => child.once('exit', () => resolve()));
     createInterface({ input: child.stderr! }).on('line', (line) => {
       this.log.push(line);
       if (this.log.length > LOG_LINES_KEPT) this.log.shift();
@@ -79,6 +90,18 @@ export class ServerUnderTest {
   async kill(): Promise<void> {
     this.asked = 'kill';
     this.signal('SIGKILL');
+    await this.#exited;
+  }
+
+  /** Ends it with all that it has started, halted or not. */
+  async destroy(): Promise<void> {
+    this.asked = 'kill';
+    if (this.#child?.pid === undefined) return;
+    try {
+      process.kill(-this.#child.pid, 'SIGKILL');
+    } catch {
+      // Nothing of it is left.
+    }
     await this.#exited;
   }
 

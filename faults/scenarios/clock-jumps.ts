@@ -30,7 +30,7 @@ export const clockJumps: Scenario = {
 async function findFaketime(): Promise<string> {
   for (const name of await readdir(LIBRARIES)) {
     const folder = join(LIBRARIES, name, 'faketime');
-    const files = await readdir(folder).catch(() => []);
+    const files: string[] = await readdir(folder).catch(() => []);
     if (files.includes('libfaketimeMT.so.1')) return join(folder, 'libfaketimeMT.so.1');
   }
   throw new NotPossible('libfaketime is not installed. On Debian: apt-get install libfaketime');
