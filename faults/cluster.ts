@@ -72,6 +72,16 @@ export const STANDARD_LOAD: AppPlan[] = [
   { name: 'strict', eventsPerSecond: 10, endpoints: [{ name: 'strict-1', order: 'strict' }] },
 ];
 
+/** As much, over so many endpoints that a process has lanes of every kind with a small share of the slots. */
+export const SPREAD_LOAD: AppPlan[] = ['one', 'two', 'three', 'four'].map((name) => ({
+  name,
+  eventsPerSecond: 5,
+  endpoints: Array.from({ length: 10 }, (_, i) => ({
+    name: `${name}-${i}`,
+    order: i === 0 ? ('strict' as const) : ('none' as const),
+  })),
+}));
+
 export class Cluster {
   readonly postgres: PostgresUnderTest;
   readonly proxy = new TcpProxy({ upstream: () => ({ path: this.postgres.socketPath }) });
