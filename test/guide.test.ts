@@ -137,6 +137,26 @@ describe('failures and replays', () => {
   });
 });
 
+describe('scheduling and retention', () => {
+  test('has calls that work after getting started', async () => {
+    const shell = new Shell(cli.folder, environment());
+    try {
+      const send = 'curl -sS -o before.json -H "$AUTH" -H "$JSON" -d';
+      await shell.run(`${send} '{"uid":"acme","name":"Acme Ltd"}' $TIDINGS/v1/apps`);
+      const blocks = codeBlocks(readDocument('docs/guide/scheduling-and-retention.md'));
+      const [scheduled, taken] = blocks.filter(({ language }) => language === 'sh');
+      const answer = blocks.find(({ language }) => language === 'json')!.code.trim();
+      expect(await shell.run(scheduled.code)).toContain(answer);
+      const listed = await shell.run(taken.code);
+      expect(listed).toMatch(/"data":\[\{"id":"trial-ends-7","type":"trial\.ending"/);
+      expect(listed).not.toMatch(/urn:tidings:error|curl: /);
+      expect(await shell.run(taken.code.split('\n')[0])).toContain('{"data":[],"nextPage":null}');
+    } finally {
+      await shell.close();
+    }
+  });
+});
+
 describe('README', () => {
   test('has a quickstart that works', async () => {
     const readme = readDocument('README.md');

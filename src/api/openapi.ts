@@ -30,7 +30,7 @@ const IDEMPOTENCY_KEY = {
   required: false,
   schema: { type: 'string', minLength: 1, maxLength: 255 },
   description:
-    'Your own key for this request. Sent again within 24 hours with the same body it does nothing and is answered alike; with another body it is refused.',
+    'Your own key for this request. Sent again with the same body within 24 hours (or what the server is set to) it does nothing and is answered alike; with another body it is refused.',
 };
 
 const SUCCESSES: Record<string, string> = { 200: 'Success.', 201: 'Created.', 202: 'Stored.', 204: 'Done.' };
