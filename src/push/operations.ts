@@ -1,10 +1,10 @@
 // Operational events: what happens to endpoints, appended to the log of the built-in app, so that an alert is a webhook, a poll or a stream
 // like everything else. They never feed themselves: endpoints of that app emit none. An id is made of what happened, so that telling it
 // twice appends it once (design rule 19).
-import { createHash } from 'node:crypto';
 import type { DisabledReason } from '../core/endpoint.ts';
 import type { NewEvent } from '../core/event.ts';
 import { TIDINGS_APP_ID } from '../core/id.ts';
+import { operationalEvent } from '../core/operational-event.ts';
 import type { Reason } from '../core/outcome.ts';
 import type { LoadedEndpoint } from './loaded-endpoint.ts';
 
@@ -91,9 +91,7 @@ export class Operations {
 
   async #tell(type: OperationalType, appId: string, endpointId: string, atMs: number, more: object): Promise<void> {
     if (appId === TIDINGS_APP_ID) return;
-    const id = createHash('sha256').update(`${type} ${endpointId} ${atMs}`).digest('base64url');
-    const data = Buffer.from(JSON.stringify({ app: appId, endpoint: endpointId, ...more }));
-    const event: NewEvent = { id: `op_${id}`, ownId: true, type, timeMs: atMs, timeGiven: true, channels: [], data };
+    const event = operationalEvent({ type, appId, endpointId, which: atMs, atMs, data: more });
     try {
       await this.#parts.append({ appId: TIDINGS_APP_ID, events: [event], idempotency: null });
     } catch (error) {
