@@ -87,4 +87,43 @@ describe('several processes', () => {
     expect(other.url).not.toBe('');
     await slow.close();
   }, 60_000);
+
+  /** Publishes through a server, and how long it took until the receiver had it. */
+  async function deliveredAfterMs(url: string, appId: string): Promise<number> {
+    const before = hooks.requests.length;
+    const headers = { authorization: `Bearer ${server.key}`, 'content-type': 'application/json' };
+    const body = JSON.stringify({ type: 'a.b', data: {} });
+    const { status } = await fetch(`${url}/v1/apps/${appId}/events`, { method: 'POST', headers, body });
+    expect(status).toBe(202);
+    const beganMs = performance.now();
+    await until(() => hooks.requests.length === before + 1);
+    return performance.now() - beganMs;
+  }
+
+  test('hear at once of what others append', async () => {
+    const appId = await server.anApp();
+    await server.anEndpoint(appId, { url: hooks.url });
+    const other = await anotherProcess({ roles: ['api'] });
+    await deliveredAfterMs(server.url, appId);
+    const tookMs: number[] = [];
+    for (let n = 0; n < 10; n++) tookMs.push(await deliveredAfterMs(other.url, appId));
+    // The poll alone would find two of five within so long.
+    expect(tookMs.filter((ms) => ms < 400).length).toBeGreaterThanOrEqual(8);
+  }, 60_000);
+
+  test('with notifications off find within the poll interval what others append and delete', async () => {
+    await server.close();
+    server = await running({ notify: false, drainSeconds: 1 });
+    const appId = await server.anApp();
+    await server.anEndpoint(appId, { url: hooks.url });
+    const other = await anotherProcess({ notify: false, roles: ['api'], drainSeconds: 1 });
+    for (let n = 0; n < 3; n++) expect(await deliveredAfterMs(other.url, appId)).toBeLessThan(4000);
+    // The other deletes the app with events under way: its lane here stops.
+    hooks.respondWith('hang');
+    await deliveredAfterMs(other.url, appId);
+    const headers = { authorization: `Bearer ${server.key}` };
+    expect((await fetch(`${other.url}/v1/apps/${appId}`, { method: 'DELETE', headers })).status).toBe(204);
+    const lanes = async () => /^tidings_lanes (\d+)$/m.exec((await server.call('GET /metrics')).bytes.toString())?.[1];
+    await until(async () => (await lanes()) === '0');
+  }, 60_000);
 });

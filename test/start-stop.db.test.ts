@@ -10,6 +10,7 @@ import type { SendResult } from '../src/core/outcome.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../src/core/secret-box.ts';
 import { EventCache } from '../src/log/event-cache.ts';
 import { HeadsPoll } from '../src/log/heads-poll.ts';
+import { Hints } from '../src/log/hints.ts';
 import { Scheduler } from '../src/log/scheduler.ts';
 import { Tail } from '../src/log/tail.ts';
 import { Writer } from '../src/log/writer.ts';
@@ -95,7 +96,19 @@ function setup() {
   const identity = { processUuid: testIds.uuid(), epoch: 1 };
   const flusher = new Flusher({ db, identity: () => identity, now: Date.now, onFenced: () => {}, onError });
   const scheduler = new Scheduler({ db, appendDue: (app, due) => writer.appendDue(app, due), onError });
-  const headsPoll = new HeadsPoll({ db, tail, onError });
+  const headsPoll = new HeadsPoll({ db, tail, onAppDeleted: () => {}, onError });
+  const hints = new Hints({
+    db,
+    isOn: true,
+    newUuid: () => testIds.uuid(),
+    isAlone: () => false,
+    onHead: () => {},
+    onAppChanged: () => {},
+    onCommand: () => {},
+    onSlotsMoved: () => {},
+    answer: () => null,
+    onError,
+  });
   const retention = new Retention({
     db,
     append: (request) => writer.append(request),
@@ -136,6 +149,7 @@ function setup() {
       },
     },
     'heads poll': { part: headsPoll, work: async () => {} },
+    hints: { part: hints, work: async () => hints.slotsMoved() },
     operations: {
       part: operations,
       work: async () => operations.died(appId, { id: 'ep_x' } as never, 'evt_x', 'status_4xx'),
@@ -203,6 +217,7 @@ async function leavesNothing(work: () => Promise<void>): Promise<void> {
 }
 
 const PARTS = [
+  'hints',
   'writer',
   'tail',
   'scheduler',

@@ -27,6 +27,7 @@ describe('config', () => {
       retainEventDays: 30,
       retainAttemptDays: 14,
       idempotencyHours: 24,
+      notify: true,
       failpoints: null,
     });
   });

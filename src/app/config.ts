@@ -143,6 +143,15 @@ export const OPTIONS = [
     doc: `What the processes do, separated by commas: api answers the HTTP API, push sends to endpoints, inbound takes in events from outside. Between them the processes on a database must have every role that is used. Health and metrics are answered whatever the role.`,
   },
   {
+    key: 'notify',
+    env: 'TIDINGS_NOTIFY',
+    flag: '--no-notify',
+    kind: 'switch',
+    default: true,
+    unit: null,
+    doc: 'Processes tell each other by LISTEN and NOTIFY of Postgres what has changed. Off, each finds it with its next poll, within a second, and the state of an endpoint that another process sends for is told as it was last written down. Needed only where the database is reached through a pooler that does not pass notifications on.',
+  },
+  {
     key: 'drainSeconds',
     env: 'TIDINGS_DRAIN_SECONDS',
     flag: '--drain-seconds <number>',

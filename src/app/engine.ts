@@ -5,6 +5,7 @@ import type { LogEvent } from '../core/event.ts';
 import { type IdGenerator, idFromUuid } from '../core/id.ts';
 import type { SecretBox } from '../core/secret-box.ts';
 import type { EventCache } from '../log/event-cache.ts';
+import type { Hints } from '../log/hints.ts';
 import type { Tail } from '../log/tail.ts';
 import type { AppendRequest, Writer } from '../log/writer.ts';
 import type { LogReader, LogReaders } from '../pull/log-readers.ts';
@@ -37,6 +38,7 @@ export interface LocalEngineParts {
   writer: Writer;
   dispatcher: Dispatcher;
   ownership: Ownership;
+  hints: Hints;
   sender: Sender;
   readiness: Readiness;
   version: string;
@@ -83,6 +85,7 @@ export class LocalEngine implements Engine {
 
   configChanged(appId: string): void {
     this.#parts.dispatcher.configChanged(appId);
+    this.#parts.hints.appChanged(appId);
   }
 
   replaysChanged(appId: string, endpointId: string): void {

@@ -9,6 +9,7 @@ import { IdGenerator } from '../core/id.ts';
 import { SecretBox } from '../core/secret-box.ts';
 import { EventCache } from '../log/event-cache.ts';
 import { HeadsPoll } from '../log/heads-poll.ts';
+import { Hints } from '../log/hints.ts';
 import { Scheduler } from '../log/scheduler.ts';
 import { Tail } from '../log/tail.ts';
 import { Writer } from '../log/writer.ts';
@@ -20,6 +21,7 @@ import { Ownership } from '../push/ownership.ts';
 import { Sender } from '../push/sender.ts';
 import { ensureBuiltinApp } from '../storage/apps.ts';
 import type { Database } from '../storage/database.ts';
+import { readHead } from '../storage/heads.ts';
 import { loadInstance } from '../storage/instance.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
 import type { Config } from './config.ts';
@@ -121,7 +123,10 @@ async function start(
   });
   const writer = new Writer({
     db,
-    onCommitted: (appId, events) => tail.committed(appId, events),
+    onCommitted: (appId, events) => {
+      tail.committed(appId, events);
+      hints.headMoved(appId, events[events.length - 1]);
+    },
     ensurePartitions: () => ensurePartitions(db, { daysAhead: 7 }),
     options: {
       maxQueueBytes: config.writerQueueBytes,
@@ -140,6 +145,19 @@ async function start(
     onTaken: (slots) => void dispatcher.takeSlots(slots),
     onRelease: (slots) => dispatcher.releaseSlots(slots),
     onLost: () => dispatcher.loseAll(),
+    onMoved: () => hints.slotsMoved(),
+    onError,
+  });
+  const hints: Hints = new Hints({
+    db,
+    isOn: config.notify,
+    newUuid: () => ids.uuid(),
+    isAlone: () => ownership.others.length === 0,
+    onHead: (appId, head) => tail.headFound(appId, head),
+    onAppChanged: (appId) => void lookAtHead({ db, tail, dispatcher, onError }, appId),
+    onCommand: () => {},
+    onSlotsMoved: () => ownership.turnSoon(),
+    answer: () => null,
     onError,
   });
   const dispatcher: Dispatcher = new Dispatcher({
@@ -167,6 +185,7 @@ async function start(
     writer,
     dispatcher,
     ownership,
+    hints,
     sender,
     readiness,
     version: VERSION,
@@ -180,6 +199,7 @@ async function start(
   if (roles.includes('push')) {
     await parts.use(new Scheduler({ db, appendDue: (appId, due) => writer.appendDue(appId, due), onError }));
   }
+  await parts.use(hints); // before ownership begins and until it has ended: it tells of the slots
   await parts.use(operations);
   await parts.use(sender);
   await parts.use(
@@ -213,7 +233,7 @@ async function start(
     return pushingStopped;
   };
   await parts.use({ start: startPushing, stop: stopPushing });
-  await parts.use(new HeadsPoll({ db, tail, onError }));
+  await parts.use(new HeadsPoll({ db, tail, onAppDeleted: (appId) => dispatcher.configChanged(appId), onError }));
 
   const server = await buildServer({
     db,
@@ -237,4 +257,18 @@ async function start(
   });
   const url = await server.listen({ port: config.port, host: config.host });
   return { url, databaseUrl: database.url, db, readiness };
+}
+
+/** Another process has changed the app's configuration, or deleted the app. */
+async function lookAtHead(
+  parts: { db: Database; tail: Tail; dispatcher: Dispatcher; onError: (error: unknown) => void },
+  appId: string,
+): Promise<void> {
+  try {
+    const head = await readHead(parts.db, appId);
+    if (head) parts.tail.headFound(appId, head);
+    else parts.dispatcher.configChanged(appId);
+  } catch (error) {
+    parts.onError(error); // the poll finds it
+  }
 }

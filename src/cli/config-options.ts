@@ -39,8 +39,10 @@ export function flagsOf(command: Command): NonNullable<ConfigInput['flags']> {
   const given = command.opts();
   const flags: NonNullable<ConfigInput['flags']> = {};
   for (const { key, flag } of OPTIONS) {
-    const value = flag === null ? undefined : given[new Option(flag).attributeName()];
-    if (value !== undefined) flags[key] = value;
+    if (flag === null) continue;
+    const name = new Option(flag).attributeName();
+    // Of a flag such as --no-notify commander sets the positive as a default.
+    if (given[name] !== undefined && command.getOptionValueSource(name) !== 'default') flags[key] = given[name];
   }
   return flags;
 }

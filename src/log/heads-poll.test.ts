@@ -17,7 +17,7 @@ class FlakyDatabase implements Queryable {
   lookedBackSeconds: number[] = [];
 
   async query<Row>(_: Query, values: unknown[] = []): Promise<Row[]> {
-    this.lookedBackSeconds.push(values[0] as number);
+    if (values.length > 0) this.lookedBackSeconds.push(values[0] as number);
     if (this.isDown) throw new Error('the database is out of reach');
     return [];
   }
@@ -33,7 +33,7 @@ describe('heads poll', () => {
       onConfigChanged: () => {},
       onError: () => {},
     });
-    const poll = new HeadsPoll({ db, tail, onError: () => {} });
+    const poll = new HeadsPoll({ db, tail, onAppDeleted: () => {}, onError: () => {} });
     await poll.start();
     await vi.advanceTimersByTimeAsync(5000);
     expect(db.lookedBackSeconds.at(-1)).toBeLessThan(40);

@@ -1,5 +1,7 @@
-// One look a second at the heads that have changed: the truth about what other processes have appended (design rule 12).
+// One look a second at the heads that have changed: the truth about what other processes have appended (design rule 12). And at the apps that
+// were deleted, whose heads are gone.
 import type { Queryable } from '../storage/database.ts';
+import { appsBeingErased } from '../storage/erasures.ts';
 import { changedHeads } from '../storage/heads.ts';
 import type { Tail } from './tail.ts';
 
@@ -7,14 +9,22 @@ const EVERY_MS = 1000;
 /** How far a poll looks back beyond the last that succeeded, so that a slow commit hides no change. */
 const LOOK_BACK_SECONDS = 30;
 
+export interface HeadsPollParts {
+  db: Queryable;
+  tail: Tail;
+  /** An app that the tail knows was deleted, in this process or in another. */
+  onAppDeleted: (appId: string) => void;
+  onError: (error: unknown) => void;
+}
+
 export class HeadsPoll {
-  readonly #parts: { db: Queryable; tail: Tail; onError: (error: unknown) => void };
+  readonly #parts: HeadsPollParts;
   #timer: NodeJS.Timeout | null = null;
   #turn: Promise<void> | null = null;
   #stopped = true;
   #lookedMs = performance.now();
 
-  constructor(parts: { db: Queryable; tail: Tail; onError: (error: unknown) => void }) {
+  constructor(parts: HeadsPollParts) {
     this.#parts = parts;
   }
 
@@ -46,6 +56,11 @@ export class HeadsPoll {
     try {
       for (const [appId, head] of await changedHeads(this.#parts.db, LOOK_BACK_SECONDS + sinceSeconds)) {
         this.#parts.tail.headFound(appId, head);
+      }
+      for (const appId of await appsBeingErased(this.#parts.db)) {
+        if (this.#parts.tail.head(appId) === null) continue;
+        this.#parts.onAppDeleted(appId);
+        this.#parts.tail.forget(appId);
       }
       this.#lookedMs = nowMs;
     } catch (error) {

@@ -1,5 +1,6 @@
 // What a deletion leaves behind is erased in chunks, and once more a lease later: a writer or flush that was under way while the tombstone
 // was set may have written after the first sweep (design rule 21).
+import { idFromUuid } from '../core/id.ts';
 import type { Query, Queryable } from './database.ts';
 import { LIVE_CURSOR_UUID } from './flush.ts';
 
@@ -27,6 +28,17 @@ export async function dueErasures(db: Queryable, secondSweepAfterSeconds: number
     secondSweepAfterSeconds,
   ]);
   return rows.map((row) => ({ appUuid: row.app_id, endpointUuid: row.endpoint_id, sweptOnce: row.swept }));
+}
+
+const APPS_BEING_ERASED = {
+  name: 'apps_being_erased',
+  text: `SELECT app_id FROM erasures WHERE endpoint_id = '${WHOLE_APP_UUID}'`,
+} satisfies Query;
+
+/** Apps that were deleted, until their last sweep: long enough for every process to hear of it. */
+export async function appsBeingErased(db: Queryable): Promise<string[]> {
+  const rows = await db.query<{ app_id: string }>(APPS_BEING_ERASED);
+  return rows.map((row) => idFromUuid('app', row.app_id));
 }
 
 // Tables whose rows belong to an endpoint, and those that belong to the app alone. Keys, so that a chunk can be cut on them.
