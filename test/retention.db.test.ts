@@ -83,6 +83,27 @@ describe('retention', () => {
     expect(log.body.events[0].position).toBe(501);
   });
 
+  test('of all that an endpoint waited for leaves it at the end of the log', async () => {
+    const appId = await server.anApp();
+    const path = `/${appId}`;
+    const endpointId = await server.anEndpoint(appId, { url: `${hooks.url}${path}` });
+    await server.ask(`POST /v1/apps/${appId}/endpoints/${endpointId}/pause`);
+    for (let n = 0; n < 2; n++) {
+      const events = Array.from({ length: 1000 }, () => ({ type: 'a.b', data: 'old' }));
+      await server.ask(`POST /v1/apps/${appId}/events/batch`, { events });
+    }
+    await server.stop();
+    await age(appId, 2000, 5);
+    await retain(2);
+    await server.start();
+    await server.ask(`POST /v1/apps/${appId}/endpoints/${endpointId}/resume`, { from: 'cursor' });
+    await server.settled(appId, endpointId);
+    await server.publish(appId, { data: 'new' });
+    await until(() => hooks.requests.some((request) => request.path === path));
+    await server.settled(appId, endpointId);
+    expect(hooks.requests.filter((request) => request.path === path)).toHaveLength(1);
+  });
+
   test('lists a failed event that it took as dead', async () => {
     const appId = await server.anApp();
     const path = `/${appId}`;

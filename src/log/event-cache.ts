@@ -100,7 +100,7 @@ export class EventCache {
       const beyond = from.position + found.length - 1 - head.position;
       return beyond > 0 ? found.slice(0, -beyond) : found;
     }
-    const { to } = chunkFrom(from, head);
+    const to = Math.min(head.position, (chunkIndex(from.position) + 1) * CHUNK_POSITIONS - 1);
     const key = `${appId} ${from.position} ${to}`;
     let read = this.#reads.get(key);
     if (!read) {
@@ -112,22 +112,22 @@ export class EventCache {
         lastDay: head.day,
         maxBytes: this.#options.maxReadBytes,
       };
-      read = this.#load(range, head).finally(() => this.#reads.delete(key));
+      read = this.#load(range).finally(() => this.#reads.delete(key));
       this.#reads.set(key, read);
     }
-    return read;
+    const events = await read;
+    if (events.length > 0 || to >= head.position) return events;
+    // Found by each reader for itself: the heads of those who share the read may differ.
+    const kept = await firstKept(this.#db, appId, { after: to, upTo: head });
+    return kept ? this.read(appId, kept, head) : [];
   }
 
-  async #load(range: ReadRange, head: LogPlace): Promise<LogEvent[]> {
+  async #load(range: ReadRange): Promise<LogEvent[]> {
     if (this.#reading >= this.#options.concurrentReads)
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#reading++;
     try {
-      let events = await readEvents(this.#db, range);
-      if (events.length === 0 && range.to < head.position) {
-        const kept = await firstKept(this.#db, range.appId, { after: range.to, upTo: head });
-        if (kept) events = await readEvents(this.#db, { ...range, ...chunkFrom(kept, head) });
-      }
+      const events = await readEvents(this.#db, range);
       if (events.length > 0 && this.peek(range.appId, events[0].position).length === 0) this.put(range.appId, events);
       return events;
     } finally {
@@ -153,12 +153,6 @@ export class EventCache {
     this.#chunks.delete(key);
     this.#bytes -= chunk.bytes;
   }
-}
-
-/** The rest of the chunk of a place, as far as the head. */
-function chunkFrom(from: LogPlace, head: LogPlace): { from: number; to: number; day: string } {
-  const to = Math.min(head.position, (chunkIndex(from.position) + 1) * CHUNK_POSITIONS - 1);
-  return { from: from.position, to, day: from.day };
 }
 
 function chunkIndex(position: number): number {

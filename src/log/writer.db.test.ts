@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../test/database.ts';
 import { anApp, anEvent, testIds } from '../../test/event-log.ts';
 import type { LogEvent } from '../core/event.ts';
+import { Database, type DedicatedConnection, type DedicatedOptions, type Query } from '../storage/database.ts';
 import { readEvents } from '../storage/events.ts';
 import { readHead } from '../storage/heads.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
@@ -206,6 +207,32 @@ describe('writer', () => {
     const head = (await readHead(database.db, appId))!;
     expect(event.day).toBe(head.day);
     expect(await stored(appId)).toHaveLength(1);
+  });
+
+  test('writes a batch without claims by one statement, and with claims within a transaction', async () => {
+    const statements: string[] = [];
+    class ListeningDatabase extends Database {
+      override dedicated(options?: DedicatedOptions): DedicatedConnection {
+        const connection = super.dedicated(options);
+        const query = connection.query.bind(connection);
+        connection.query = (statement: Query, values: unknown[] = []) => {
+          statements.push(statement.name);
+          return query(statement, values);
+        };
+        return connection;
+      }
+    }
+    const db = new ListeningDatabase({ connection: database.connection });
+    const writer = new Writer({ db, onCommitted: () => {}, ensurePartitions: async () => {} });
+    writers.push(writer);
+    const appId = await anApp(database.db);
+    const append = (id?: string) =>
+      writer.append({ appId, events: [anEvent(id === undefined ? {} : { id })], idempotency: null });
+    await Promise.all([append(), append(), append()]);
+    expect(statements.splice(0)).toEqual(['append_events']);
+    await Promise.all([append(), append('own')]);
+    expect(statements).toEqual(['begin', 'claim_keys', 'append_events', 'commit']);
+    await db.close();
   });
 
   test('finishes what is queued when it stops, and takes nothing after', async () => {

@@ -5,7 +5,7 @@
 //
 // A lane's feed ends where its app is routed to, and that moves on; a replay's ends where the replay does, and it is never live before.
 import type { LogEvent } from '../core/event.ts';
-import { CHUNK_POSITIONS, type LogPlace } from '../log/event-cache.ts';
+import type { LogPlace } from '../log/event-cache.ts';
 
 const MAX_EVENTS = 512;
 const MAX_BYTES = 2 * 1024 * 1024;
@@ -167,6 +167,7 @@ export class LogFeed implements Feed {
   async fill(): Promise<boolean> {
     this.#filling = true;
     const from = this.#readFrom;
+    const end = this.#parts.end();
     try {
       const events = await this.#parts.read(from);
       if (this.#readFrom !== from) return false; // a skip or a drop
@@ -174,18 +175,13 @@ export class LogFeed implements Feed {
         if (event.position <= this.#floor.position || this.#parts.isSettled(event.position)) continue;
         if (this.#parts.matches(event)) this.#enqueue(event);
       }
-      const last = events[events.length - 1];
-      this.#readFrom = last ? { position: last.position + 1, day: last.day } : this.#afterChunk(from);
+      // Nothing at all: retention has dropped everything up to the end.
+      const last = events[events.length - 1] ?? end;
+      this.#readFrom = { position: Math.max(from.position, last.position + 1), day: last.day };
       return true;
     } finally {
       this.#filling = false;
     }
-  }
-
-  /** Retention has dropped the chunk: over it, but not beyond the end. */
-  #afterChunk(from: LogPlace): LogPlace {
-    const chunkEnd = (Math.floor(from.position / CHUNK_POSITIONS) + 1) * CHUNK_POSITIONS - 1;
-    return { position: Math.min(this.#parts.end().position, chunkEnd) + 1, day: from.day };
   }
 
   #enqueue(event: LogEvent): void {
