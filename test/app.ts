@@ -55,7 +55,7 @@ export async function testApp(): Promise<TestApp> {
   const instance = await loadInstance(db, { box, randomBytes });
   await ensureBuiltinApp(db);
   const ids = new IdGenerator({ now: Date.now, randomBytes });
-  const engine = new TableEngine({ db, ids });
+  const engine = new TableEngine({ db, ids, instance });
   const errors: unknown[] = [];
   const server = await buildServer({
     db,
@@ -95,7 +95,7 @@ export async function testApp(): Promise<TestApp> {
     const type = String(response.headers['content-type'] ?? '');
     return {
       status: response.statusCode,
-      body: type.includes('json') ? JSON.parse(response.payload) : null,
+      body: /[/+]json\b/.test(type) && response.payload !== '' ? JSON.parse(response.payload) : null,
       text: response.payload,
       headers: response.headers,
     };

@@ -78,7 +78,7 @@ export async function running(options: Partial<Config> = {}): Promise<Running> {
       ...(body !== undefined && { body: isRaw ? (body as string) : JSON.stringify(body) }),
     });
     const bytes = Buffer.from(await response.arrayBuffer());
-    const isJson = (response.headers.get('content-type') ?? '').includes('json');
+    const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '') && bytes.length > 0;
     return {
       status: response.status,
       body: isJson ? JSON.parse(bytes.toString()) : null,

@@ -1,15 +1,20 @@
 // Stands in for the engine where only the HTTP API is under test: the log is the real tables, written one request at a time, but
 // nothing is sent. What the API asked for is kept to be looked at.
-import type { Appended, Engine, LaneStatus, LogPlace } from '../src/api/engine.ts';
+import type { Appended, Engine, LaneStatus } from '../src/api/engine.ts';
 import { TidingsError } from '../src/core/errors.ts';
 import type { LogEvent } from '../src/core/event.ts';
 import { compileFilter } from '../src/core/filter.ts';
 import type { IdGenerator } from '../src/core/id.ts';
+import { EventCache } from '../src/log/event-cache.ts';
+import { pollAfterSeconds } from '../src/pull/poll-pace.ts';
+import { type LogPage, type PageRequest, readPage } from '../src/pull/read-page.ts';
+import { RenderedLog } from '../src/pull/rendered-log.ts';
 import { appendEvents } from '../src/storage/append.ts';
 import type { Attempt } from '../src/storage/attempt-listing.ts';
 import type { Database } from '../src/storage/database.ts';
 import { findEvent, readEvents } from '../src/storage/events.ts';
-import { readHead } from '../src/storage/heads.ts';
+import { type Head, type LogEnd, readLogEnd } from '../src/storage/heads.ts';
+import type { Instance } from '../src/storage/instance.ts';
 
 export class TableEngine implements Engine {
   readonly appended: Parameters<Engine['append']>[0][] = [];
@@ -23,8 +28,13 @@ export class TableEngine implements Engine {
   readonly #db: Database;
   readonly #ids: IdGenerator;
 
-  constructor(parts: { db: Database; ids: IdGenerator }) {
+  readonly #cache: EventCache;
+  readonly #rendered: RenderedLog;
+
+  constructor(parts: { db: Database; ids: IdGenerator; instance: Instance }) {
     this.#db = parts.db;
+    this.#cache = new EventCache({ db: parts.db });
+    this.#rendered = new RenderedLog({ cache: this.#cache, instance: parts.instance });
     this.#ids = parts.ids;
   }
 
@@ -61,10 +71,24 @@ export class TableEngine implements Engine {
     };
   }
 
-  async head(appId: string): Promise<LogPlace> {
-    const head = await readHead(this.#db, appId);
-    if (head === null) throw new TidingsError('not_found', `There is no app ${appId}.`);
-    return head;
+  async head(appId: string): Promise<LogEnd> {
+    const end = await readLogEnd(this.#db, appId);
+    if (end === null) throw new TidingsError('not_found', `There is no app ${appId}.`);
+    return end;
+  }
+
+  readPage(request: PageRequest, head: Head): Promise<LogPage> {
+    return readPage({ db: this.#db, cache: this.#cache, rendered: this.#rendered }, request, head);
+  }
+
+  /** As if nothing of the app were in memory. */
+  forget(appId: string): void {
+    this.#cache.forget(appId);
+    this.#rendered.forget(appId);
+  }
+
+  pollAfterSeconds(appId: string, end: LogEnd): number {
+    return pollAfterSeconds(this.#cache, appId, end, Date.now());
   }
 
   knownHead(): null {

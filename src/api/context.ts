@@ -13,6 +13,7 @@ import type { Instance } from '../storage/instance.ts';
 import type { AppDirectory } from './app-directory.ts';
 import type { Authenticator } from './authentication.ts';
 import type { Engine } from './engine.ts';
+import type { Leaving } from './leaving.ts';
 
 export interface ServerOptions {
   db: Database;
@@ -39,6 +40,7 @@ export interface ServerOptions {
 export interface ApiContext extends Required<ServerOptions> {
   authenticator: Authenticator;
   directory: AppDirectory;
+  leaving: Leaving;
 }
 
 export type ApiServer = FastifyInstance<

@@ -3,8 +3,9 @@ import type { BreakerSnapshot } from '../core/breaker.ts';
 import type { Endpoint, EndpointState } from '../core/endpoint.ts';
 import type { LogEvent, NewEvent } from '../core/event.ts';
 import type { LogReader } from '../pull/log-readers.ts';
+import type { LogPage, PageRequest } from '../pull/read-page.ts';
 import type { Attempt } from '../storage/attempt-listing.ts';
-import type { Head } from '../storage/heads.ts';
+import type { Head, LogEnd } from '../storage/heads.ts';
 
 /** A place in an app's log, from which a cursor is made. */
 export interface LogPlace {
@@ -84,13 +85,20 @@ export interface Engine {
     types: string[] | null;
     channels: string[] | null;
   }): Promise<{ events: LogEvent[]; cursor: LogPlace; done: boolean }>;
-  /** The end of the log. @throws TidingsError `not_found` */
-  head(appId: string): Promise<LogPlace>;
+  /** The end of the log, with all that was committed before the call. @throws TidingsError `not_found` */
+  head(appId: string): Promise<LogEnd>;
+  /**
+   * A page of the log up to `head`, as it goes out; readers who ask for the same one at the same time share it.
+   * @throws TidingsError `cursor_ahead`, `cursor_expired`
+   */
+  readPage(request: PageRequest, head: Head): Promise<LogPage>;
+  /** When it pays to read on, for a reader that has reached the end. */
+  pollAfterSeconds(appId: string, end: LogEnd): number;
   /** The end of the log as far as this process knows without asking the database; null when it has heard nothing of the app. */
   knownHead(appId: string): Head | null;
   /**
    * Tells `reader` whenever the app's log has moved on, until the function that is returned is called. What moved before is not told: compare
-   * with knownHead afterwards.
+   * with knownHead afterwards. @throws TidingsError `too_many_requests`
    */
   follow(appId: string, reader: LogReader): () => void;
   findEvent(appId: string, eventId: string): Promise<LogEvent | null>;

@@ -1,12 +1,10 @@
-// Events as JSON, put together by hand: `data` goes out byte for byte as it came in, never parsed and written again. Ids and
-// types hold no character that JSON escapes (core/event.ts).
 import { z } from 'zod';
-import { encodeCursor } from '../core/cursor.ts';
 import type { LogEvent } from '../core/event.ts';
-import { formatTime } from '../core/time.ts';
-import type { Instance } from '../storage/instance.ts';
+import { FORMATS } from '../pull/log-format.ts';
 import type { LogPlace } from './engine.ts';
 import { Time } from './text.ts';
+
+export { cursorWriter } from '../core/cursor.ts';
 
 export const EventSchema = z
   .object({
@@ -17,39 +15,21 @@ export const EventSchema = z
     cursor: z.string().describe('To read on after this event.'),
     channels: z.array(z.string()),
     data: z.unknown().describe('Any JSON value, byte for byte as published.'),
+    webhook: z
+      .object({
+        headers: z.object({
+          'webhook-id': z.string(),
+          'webhook-timestamp': z.string(),
+          'webhook-signature': z.string(),
+        }),
+        body: z.string().describe('What is signed: the body that the endpoint would be sent.'),
+      })
+      .optional()
+      .describe('With `signatures` only: the event as a webhook, for a receiver that verifies (Standard Webhooks).'),
   })
   .meta({ id: 'Event' });
 
-/** Makes cursors of one app. */
-export function cursorWriter(instance: Instance, appUuid: string): (place: LogPlace) => string {
-  const { cursorKey, generation } = instance;
-  return ({ position, day }) => encodeCursor(cursorKey, { appUuid, generation, position, day });
-}
-
-const CLOSE = Buffer.from('}');
-const COMMA = Buffer.from(',');
-
-function eventParts(event: LogEvent, cursorOf: (place: LogPlace) => string): Buffer[] {
-  const head =
-    `{"id":"${event.id}","type":"${event.type}","time":"${formatTime(event.timeMs)}",` +
-    `"position":${event.position},"cursor":"${cursorOf(event)}","channels":${JSON.stringify(event.channels)},"data":`;
-  return [Buffer.from(head), event.data, CLOSE];
-}
-
 export function renderEvent(event: LogEvent, cursorOf: (place: LogPlace) => string): Buffer {
-  return Buffer.concat(eventParts(event, cursorOf));
-}
-
-/** A page of the log: `{events, cursor, done}`. */
-export function renderEventPage(
-  page: { events: LogEvent[]; cursor: LogPlace; done: boolean },
-  cursorOf: (place: LogPlace) => string,
-): Buffer {
-  const parts: Buffer[] = [Buffer.from('{"events":[')];
-  page.events.forEach((event, i) => {
-    if (i > 0) parts.push(COMMA);
-    parts.push(...eventParts(event, cursorOf));
-  });
-  parts.push(Buffer.from(`],"cursor":"${cursorOf(page.cursor)}","done":${page.done}}`));
-  return Buffer.concat(parts);
+  const { before, after } = FORMATS.json;
+  return Buffer.concat([Buffer.from(before(event, cursorOf(event))), event.data, Buffer.from(after)]);
 }

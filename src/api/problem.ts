@@ -1,5 +1,6 @@
 // Every error leaves the API through here, as problem+json (RFC 9457). What is not meant for the client (a stack, a statement)
 // is logged and answered `internal`.
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -19,6 +20,10 @@ export const Problem = z
       .array(z.object({ path: z.string().describe('JSON Pointer (RFC 6901).'), message: z.string() }))
       .optional()
       .describe('Each thing that is wrong with the request.'),
+    oldestCursor: z
+      .string()
+      .optional()
+      .describe('Of `cursor_expired`: reading on after it begins with the oldest event that is kept.'),
   })
   .meta({ id: 'Problem' });
 
@@ -39,6 +44,7 @@ export function renderProblem(error: TidingsError): string {
     status: error.status,
     code: error.code,
     detail: error.detail,
+    ...error.members,
   };
   if (error.errors !== undefined) problem.errors = error.errors;
   return JSON.stringify(problem);
@@ -51,13 +57,29 @@ export function sendProblem(reply: FastifyReply, error: TidingsError): void {
   reply.send(renderProblem(error));
 }
 
+type OnError = (error: unknown, request: { method: string; path: string }) => void;
+
 /** Answers whatever a route or fastify threw. */
-export function errorHandler(onError: (error: unknown, request: { method: string; path: string }) => void) {
+export function errorHandler(onError: OnError) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
-    const known = toTidingsError(error);
-    if (known.status === 500) onError(error, { method: request.method, path: pathOf(request.url) });
-    sendProblem(reply, known);
+    sendProblem(reply, reported(error, request.raw, onError));
   };
+}
+
+/** Answers a request that fastify was taken off. */
+export function writeProblem(response: ServerResponse, error: unknown, onError: OnError): void {
+  const known = reported(error, response.req, onError);
+  const body = renderProblem(known);
+  const headers = ['content-type', PROBLEM_TYPE, 'content-length', String(Buffer.byteLength(body))];
+  if (known.retryAfterSeconds !== undefined) headers.push('retry-after', String(known.retryAfterSeconds));
+  response.writeHead(known.status, headers);
+  response.end(body);
+}
+
+function reported(error: unknown, request: IncomingMessage, onError: OnError): TidingsError {
+  const known = toTidingsError(error);
+  if (known.status === 500) onError(error, { method: request.method ?? '', path: pathOf(request.url ?? '') });
+  return known;
 }
 
 /** The path of a URL: a query may hold what is no business of a log. */

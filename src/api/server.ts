@@ -9,6 +9,7 @@ import { AppDirectory } from './app-directory.ts';
 import { Authenticator } from './authentication.ts';
 import type { ApiContext, ApiServer, ServerOptions } from './context.ts';
 import { MAX_BODY_BYTES, parseJsonBodies } from './json-body.ts';
+import { Leaving } from './leaving.ts';
 import { openApiOptions } from './openapi.ts';
 import { errorHandler, PROBLEM_TYPE, pathOf, renderProblem, sendProblem } from './problem.ts';
 import { RouteTable } from './route-table.ts';
@@ -24,6 +25,7 @@ import { eventRoutes } from './routes/events.ts';
 import { explainRoutes } from './routes/explain.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { publishRoutes } from './routes/publish.ts';
+import { readLogRoutes } from './routes/read-log.ts';
 import { replayRoutes } from './routes/replays.ts';
 import { scheduledRoutes } from './routes/scheduled.ts';
 import { serviceRoutes } from './routes/service.ts';
@@ -63,6 +65,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
     randomBytes,
     authenticator: new Authenticator({ db, now }),
     directory: new AppDirectory({ db }),
+    leaving: new Leaving(),
   };
   const app = Fastify({
     logger: false,
@@ -84,6 +87,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   });
   const routes = new RouteTable();
   app.addHook('onRoute', (route) => routes.add(route.method, route.url));
+  app.decorate('leaving', context.leaving);
   app.decorateRequest('principal');
   app.decorateRequest('appId', '');
   app.setErrorHandler(errorHandler(onError));
@@ -120,6 +124,7 @@ async function addApi(server: ApiServer, context: ApiContext): Promise<void> {
   });
   parseJsonBodies(server);
   await server.register(async (scope) => publishRoutes(scope.withTypeProvider<ZodTypeProvider>(), context));
+  await server.register(async (scope) => readLogRoutes(scope.withTypeProvider<ZodTypeProvider>(), context));
   for (const add of API_ROUTES) add(server, context);
   server.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
     reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(server.swagger())),

@@ -212,6 +212,16 @@ export const OPTIONS = [
     doc: "How long the Idempotency-Key of a published event, and an id of the publisher's own, are known: the same again does nothing until then. For a scheduled event the time begins when it is due. More takes a row of some 200 bytes for each for that long.",
   },
   {
+    key: 'pageCacheBytes',
+    env: 'TIDINGS_PAGE_CACHE_BYTES',
+    flag: '--page-cache-bytes <size>',
+    kind: 'bytes',
+    default: 8 * 1024 * 1024,
+    unit: 'bytes',
+    range: [1024 * 1024, 16 * 1024 ** 3],
+    doc: 'Bytes of recent events kept as their readers get them, beside those of event-cache-bytes. More saves work where many read the same past of a log, and takes that much memory.',
+  },
+  {
     key: 'failpoints',
     env: 'TIDINGS_FAILPOINTS',
     flag: null,

@@ -4,12 +4,17 @@ import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
 import { type IdGenerator, idFromUuid } from '../core/id.ts';
 import type { SecretBox } from '../core/secret-box.ts';
+import { EndLookups } from '../log/end-lookups.ts';
 import type { EventCache } from '../log/event-cache.ts';
 import type { Hints } from '../log/hints.ts';
 import type { Tail } from '../log/tail.ts';
 import type { AppendRequest, Writer } from '../log/writer.ts';
 import type { LogReader, LogReaders } from '../pull/log-readers.ts';
+import { pollAfterSeconds } from '../pull/poll-pace.ts';
 import { readLog } from '../pull/read-log.ts';
+import { type LogPage, type PageRequest, readPage } from '../pull/read-page.ts';
+import type { RenderedLog } from '../pull/rendered-log.ts';
+import { SharedPages } from '../pull/shared-pages.ts';
 import type { AddressRules } from '../push/address-guard.ts';
 import type { Dispatcher } from '../push/dispatcher.ts';
 import type { Lane } from '../push/lane.ts';
@@ -22,10 +27,12 @@ import type { Database } from '../storage/database.ts';
 import { loadSecrets } from '../storage/endpoint-secrets.ts';
 import { findEvent } from '../storage/events.ts';
 import type { AttemptRow } from '../storage/flush.ts';
-import { type Head, readHead } from '../storage/heads.ts';
+import type { Head, LogEnd } from '../storage/heads.ts';
 import type { Readiness } from './readiness.ts';
 
 const HOUR_MS = 3_600_000;
+/** Long polls and streams of one app in one process: one app's must not take the sockets of all. */
+const MAX_READERS_PER_APP = 10_000;
 
 export interface LocalEngineParts {
   db: Database;
@@ -33,6 +40,7 @@ export interface LocalEngineParts {
   rules: AddressRules;
   ids: IdGenerator;
   cache: EventCache;
+  rendered: RenderedLog;
   tail: Tail;
   readers: LogReaders;
   writer: Writer;
@@ -46,9 +54,13 @@ export interface LocalEngineParts {
 
 export class LocalEngine implements Engine {
   readonly #parts: LocalEngineParts;
+  readonly #ends: EndLookups;
+  readonly #pages: SharedPages;
 
   constructor(parts: LocalEngineParts) {
     this.#parts = parts;
+    this.#ends = new EndLookups(parts);
+    this.#pages = new SharedPages({ read: (request, head) => readPage(parts, request, head) });
   }
 
   append(request: AppendRequest): Promise<Appended[]> {
@@ -56,17 +68,21 @@ export class LocalEngine implements Engine {
   }
 
   async read(request: Parameters<Engine['read']>[0]): ReturnType<Engine['read']> {
-    return readLog(this.#parts, request, await this.#head(request.appId));
+    return readLog(this.#parts, request, await this.head(request.appId));
   }
 
-  async head(appId: string): Promise<Head> {
-    return this.#head(appId);
+  async head(appId: string): Promise<LogEnd> {
+    const end = await this.#ends.read(appId);
+    if (!end) throw new TidingsError('not_found', `There is no app ${appId}.`);
+    return end;
   }
 
-  async #head(appId: string): Promise<Head> {
-    const head = await readHead(this.#parts.db, appId);
-    if (!head) throw new TidingsError('not_found', `There is no app ${appId}.`);
-    return head;
+  readPage(request: PageRequest, head: Head): Promise<LogPage> {
+    return this.#pages.read(request, head);
+  }
+
+  pollAfterSeconds(appId: string, end: LogEnd): number {
+    return pollAfterSeconds(this.#parts.cache, appId, end, Date.now());
   }
 
   knownHead(appId: string): Head | null {
@@ -75,6 +91,13 @@ export class LocalEngine implements Engine {
 
   follow(appId: string, reader: LogReader): () => void {
     const { readers } = this.#parts;
+    if (readers.countOf(appId) >= MAX_READERS_PER_APP) {
+      throw new TidingsError(
+        'too_many_requests',
+        `${MAX_READERS_PER_APP} readers wait on the log of ${appId} here already. Read without waiting, or end some of them.`,
+        { retryAfterSeconds: 5 },
+      );
+    }
     readers.add(appId, reader);
     return () => readers.remove(appId, reader);
   }

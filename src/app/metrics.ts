@@ -2,6 +2,8 @@
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import type { EventCache } from '../log/event-cache.ts';
 import type { Writer } from '../log/writer.ts';
+import type { LogReaders } from '../pull/log-readers.ts';
+import type { RenderedLog } from '../pull/rendered-log.ts';
 import type { Dispatcher } from '../push/dispatcher.ts';
 import type { Ownership } from '../push/ownership.ts';
 
@@ -9,6 +11,8 @@ export interface Measured {
   writer: Writer;
   dispatcher: Dispatcher;
   cache: EventCache;
+  rendered: RenderedLog;
+  readers: LogReaders;
   ownership: Ownership;
 }
 
@@ -30,5 +34,7 @@ export function measure(registry: Registry, parts: Measured): void {
   gauge('tidings_flush_waiting', 'Outcomes that wait for a flush.', () => parts.dispatcher.flusher.waiting);
   gauge('tidings_lanes', 'Lanes in memory.', () => parts.dispatcher.laneCount);
   gauge('tidings_event_cache_bytes', 'Bytes of recent events in memory.', () => parts.cache.bytes);
+  gauge('tidings_page_cache_bytes', 'Bytes of recent events as readers get them.', () => parts.rendered.bytes);
+  gauge('tidings_log_readers', 'Readers that wait for a log to go on.', () => parts.readers.count);
   gauge('tidings_slots', 'Slots that this process owns, of 256.', () => parts.ownership.slotCount);
 }

@@ -6,6 +6,7 @@ import type { NewEvent } from '../core/event.ts';
 import { uuidFromId } from '../core/id.ts';
 import { EventCache } from '../log/event-cache.ts';
 import { readLog } from '../pull/read-log.ts';
+import { RenderedLog } from '../pull/rendered-log.ts';
 import { listDead } from '../storage/dead-listing.ts';
 import { readExpired } from '../storage/expirations.ts';
 import { readHead } from '../storage/heads.ts';
@@ -247,10 +248,11 @@ describe('a reader of the log', () => {
   test('whose events go while it pages is told so, and begins anew without missing what is kept', async () => {
     await aLogOf([6, 5, 4, 3, 2, 1, 0], 300);
     const cache = new EventCache({ db: app.db, options: { maxBytes: 1 } });
+    const rendered = new RenderedLog({ cache, instance: { cursorKey: Buffer.alloc(32), generation: 1 } });
     const head = (await readHead(app.db, app.appId))!;
     const request = { appId: app.appId, limit: 100, maxBytes: 1e6, types: null, channels: null };
     const read = (after: { position: number; day: string } | null) =>
-      readLog({ db: app.db, cache }, { ...request, after }, head);
+      readLog({ db: app.db, cache, rendered }, { ...request, after }, head);
     const first = await read(null);
     const second = await read(first.cursor);
     expect(second.events[0].position).toBe(101);
@@ -269,6 +271,7 @@ describe('a reader of the log', () => {
   test('pages on while partitions are dropped behind it', async () => {
     await aLogOf([9, 8, 7, 6, 5, 4, 3, 2, 1, 0], 400);
     const cache = new EventCache({ db: app.db, options: { maxBytes: 1 } });
+    const rendered = new RenderedLog({ cache, instance: { cursorKey: Buffer.alloc(32), generation: 1 } });
     const head = (await readHead(app.db, app.appId))!;
     const request = { appId: app.appId, limit: 50, maxBytes: 1e6, types: null, channels: null };
     let after: { position: number; day: string } | null = null;
@@ -276,7 +279,7 @@ describe('a reader of the log', () => {
     const dropping = setup({ eventDays: 4 }).retention.takeTurn();
     for (let done = false; !done; ) {
       try {
-        const page = await readLog({ db: app.db, cache }, { ...request, after }, head);
+        const page = await readLog({ db: app.db, cache, rendered }, { ...request, after }, head);
         for (const { position } of page.events) {
           // It may begin anew further on, but within a run it misses nothing.
           if (after !== null) expect(position).toBe(last + 1);

@@ -14,6 +14,7 @@ import { Scheduler } from '../log/scheduler.ts';
 import { Tail } from '../log/tail.ts';
 import { Writer } from '../log/writer.ts';
 import { LogReaders } from '../pull/log-readers.ts';
+import { RenderedLog } from '../pull/rendered-log.ts';
 import { parseTarget } from '../push/address-guard.ts';
 import { Dispatcher } from '../push/dispatcher.ts';
 import { Operations } from '../push/operations.ts';
@@ -107,6 +108,7 @@ async function start(
   const rules = { allowHttp: config.allowHttp, allowPrivate: config.allowPrivate };
   const ids = new IdGenerator({ now: Date.now, randomBytes });
   const cache = new EventCache({ db, options: { maxBytes: config.eventCacheBytes } });
+  const rendered = new RenderedLog({ cache, instance, maxBytes: config.pageCacheBytes });
   const readers = new LogReaders({ onError });
   const tail: Tail = new Tail({
     cache,
@@ -170,7 +172,10 @@ async function start(
     ownership,
     operations,
     version: VERSION,
-    onAppDeleted: (appId) => tail.forget(appId),
+    onAppDeleted: (appId) => {
+      tail.forget(appId);
+      rendered.forget(appId);
+    },
     onError,
   });
   const readiness = new Readiness({ db, ownership, roles });
@@ -180,6 +185,7 @@ async function start(
     rules,
     ids,
     cache,
+    rendered,
     tail,
     readers,
     writer,
@@ -191,7 +197,7 @@ async function start(
     version: VERSION,
   });
   const registry = new Registry();
-  measure(registry, { writer, dispatcher, cache, ownership });
+  measure(registry, { writer, dispatcher, cache, rendered, readers, ownership });
 
   await parts.use(new Maintenance({ db, onError }));
   await parts.use(writer);

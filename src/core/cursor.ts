@@ -39,6 +39,14 @@ export function encodeCursor(key: Buffer, cursor: CursorPosition & { appUuid: st
   return bytes.toString('base64url');
 }
 
+/** Makes cursors of one app. */
+export function cursorWriter(
+  { cursorKey, generation }: { cursorKey: Buffer; generation: number },
+  appUuid: string,
+): (place: { position: number; day: string }) => string {
+  return ({ position, day }) => encodeCursor(cursorKey, { appUuid, generation, position, day });
+}
+
 /** Reads a cursor of the app. @throws TidingsError `invalid_cursor` when this server did not write it for this app */
 export function decodeCursor(key: Buffer, appUuid: string, text: string): CursorPosition {
   // Decoding base64 forgives other alphabets, padding and stray characters: what is not the one spelling is refused.

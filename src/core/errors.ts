@@ -11,6 +11,7 @@ export const ERRORS = {
   forbidden: { status: 403, title: 'The API key does not permit this' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'The method is not allowed here' },
+  not_acceptable: { status: 406, title: 'The Accept header allows no format that there is' },
   conflict: { status: 409, title: 'The request conflicts with what is stored' },
   uid_taken: { status: 409, title: 'The uid is taken' },
   idempotency_conflict: { status: 409, title: 'The key was used with another body' },
@@ -42,17 +43,25 @@ export class TidingsError extends Error {
   readonly errors: FieldError[] | undefined;
   /** Sent as `Retry-After` (seconds). */
   readonly retryAfterSeconds: number | undefined;
+  /** Further members of the problem (RFC 9457, 3.2), for programs. */
+  readonly members: Readonly<Record<string, string>> | undefined;
 
   constructor(
     code: ErrorCode,
     detail: string,
-    more: { errors?: FieldError[]; retryAfterSeconds?: number; cause?: unknown } = {},
+    more: {
+      errors?: FieldError[];
+      retryAfterSeconds?: number;
+      members?: Readonly<Record<string, string>>;
+      cause?: unknown;
+    } = {},
   ) {
     super(detail, more.cause === undefined ? undefined : { cause: more.cause });
     this.code = code;
     this.status = ERRORS[code].status;
     this.detail = detail;
     this.errors = more.errors;
+    this.members = more.members;
     this.retryAfterSeconds = more.retryAfterSeconds ?? (this.status === 503 ? 1 : undefined);
   }
 }

@@ -6,8 +6,9 @@ import type { LogEvent } from '../core/event.ts';
 import { compileFilter } from '../core/filter.ts';
 import type { EventCache, LogPlace } from '../log/event-cache.ts';
 import type { Queryable } from '../storage/database.ts';
-import { oldestKept } from '../storage/events.ts';
 import type { Head } from '../storage/heads.ts';
+import { cursorExpired, startOfLog } from './cursor-expired.ts';
+import type { RenderedLog } from './rendered-log.ts';
 
 export interface ReadRequest {
   appId: string;
@@ -27,18 +28,20 @@ export interface ReadPage {
   done: boolean;
 }
 
+export interface ReadParts {
+  db: Queryable;
+  cache: EventCache;
+  rendered: RenderedLog;
+}
+
 /** Positions that one page looks at. */
 const MAX_SCANNED = 10_000;
 
 /** @throws TidingsError cursor_ahead; cursor_expired when retention has dropped the events right after the cursor. */
-export async function readLog(
-  parts: { db: Queryable; cache: EventCache },
-  request: ReadRequest,
-  head: Head,
-): Promise<ReadPage> {
+export async function readLog(parts: ReadParts, request: ReadRequest, head: Head): Promise<ReadPage> {
   if (request.after !== null) return readAfter(parts, request, request.after, head);
   for (let tries = 1; ; tries++) {
-    const start = await startOf(parts.db, request.appId, head);
+    const start = await startOfLog(parts.db, request.appId, head);
     try {
       return await readAfter(parts, request, start, head);
     } catch (error) {
@@ -48,12 +51,7 @@ export async function readLog(
   }
 }
 
-async function readAfter(
-  parts: { db: Queryable; cache: EventCache },
-  request: ReadRequest,
-  start: LogPlace,
-  head: Head,
-): Promise<ReadPage> {
+async function readAfter(parts: ReadParts, request: ReadRequest, start: LogPlace, head: Head): Promise<ReadPage> {
   const { appId, limit, maxBytes } = request;
   if (start.position > head.position) {
     const detail = `The cursor is at position ${start.position}, but the log ends at ${head.position}. Was the database restored? Read on from a cursor of this log.`;
@@ -70,7 +68,7 @@ async function readAfter(
     const from = { position: cursor.position + 1, day: cursor.day };
     const chunk = await parts.cache.read(appId, from, head);
     if (chunk.length === 0 || chunk[0].position !== from.position) {
-      if (cursor === start) throw await expired(parts.db, appId, from.position);
+      if (cursor === start) throw await cursorExpired(parts, appId, from.position, head);
       break;
     }
     for (const event of chunk) {
@@ -85,18 +83,4 @@ async function readAfter(
     }
   }
   return { events, cursor, done: cursor.position >= head.position };
-}
-
-async function startOf(db: Queryable, appId: string, head: Head): Promise<LogPlace> {
-  const oldest = await oldestKept(db, appId);
-  return oldest ? { position: oldest.position - 1, day: oldest.day } : head;
-}
-
-async function expired(db: Queryable, appId: string, wanted: number): Promise<TidingsError> {
-  const oldest = await oldestKept(db, appId);
-  const kept = oldest ? `The oldest event kept is at position ${oldest.position}` : 'No events are kept';
-  return new TidingsError(
-    'cursor_expired',
-    `Position ${wanted} is past retention. ${kept}: read on without a cursor to begin there.`,
-  );
 }

@@ -29,6 +29,23 @@ export async function readHead(db: Queryable, appId: string): Promise<Head | nul
   return rows.length === 0 ? null : toHead(rows[0]);
 }
 
+/** A head as its readers ask for it. */
+export interface LogEnd extends Head {
+  /** How long it has not changed. */
+  idleMs: number;
+}
+
+const READ_LOG_END = {
+  name: 'read_log_end',
+  text: `SELECT ${COLUMNS}, date_part('epoch', now() - changed_at) * 1000 AS idle_ms FROM heads WHERE app_id = $1`,
+} satisfies Query;
+
+/** The end of an app's log; null when the app does not exist. */
+export async function readLogEnd(db: Queryable, appId: string): Promise<LogEnd | null> {
+  const [row] = await db.query<HeadRow & { idle_ms: number }>(READ_LOG_END, [uuidFromId('app', appId)]);
+  return row === undefined ? null : { ...toHead(row), idleMs: Math.max(0, row.idle_ms) };
+}
+
 // The one poll a second (design rule 12). No index on changed_at: it would end HOT updates of the hottest table.
 const CHANGED_HEADS = {
   name: 'changed_heads',

@@ -50,7 +50,7 @@ describe('events API', () => {
 
   test('begins at the head', async () => {
     const { body } = await read('?after=now');
-    expect(body).toEqual({ events: [], cursor: published[2].cursor, done: true });
+    expect(body).toEqual({ events: [], cursor: published[2].cursor, done: true, pollAfterSeconds: expect.any(Number) });
   });
 
   test('takes types and channels', async () => {
@@ -68,7 +68,11 @@ describe('events API', () => {
     ['?types=a%20b', '/types/0'],
     [`?types=${Array.from({ length: 257 }, () => 'a').join(',')}`, '/types'],
     ['?channels=*', '/channels/0'],
-    ['?wait=5', '/wait'],
+    ['?wait=61', '/wait'],
+    ['?wait=1.5', '/wait'],
+    ['?maxBytes=1023', '/maxBytes'],
+    ['?before=5', '/before'],
+    ['?limit=1&limit=2', '/limit'],
   ])('refuses %s', async (query, path) => {
     const { status, body } = await read(query);
     expect([status, body.code, body.errors[0].path]).toEqual([400, 'invalid_request', path]);

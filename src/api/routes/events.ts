@@ -3,45 +3,18 @@ import { z } from 'zod';
 import { decodeCursor } from '../../core/cursor.ts';
 import { TidingsError } from '../../core/errors.ts';
 import { EVENT_ID_PATTERN, type LogEvent } from '../../core/event.ts';
-import { checkFilter } from '../../core/filter.ts';
 import { uuidFromId } from '../../core/id.ts';
 import { listEventAttempts } from '../../storage/attempt-listing.ts';
 import { appAccess } from '../access.ts';
 import { AttemptSchema, renderAttempt } from '../attempt-json.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
-import { cursorWriter, EventSchema, renderEvent, renderEventPage } from '../event-json.ts';
+import { cursorWriter, EventSchema, renderEvent } from '../event-json.ts';
 import { knownEndpoint } from '../known-endpoint.ts';
 import { decodePage, encodePage, idKey, PAGE_QUERY, pageOf } from '../page.ts';
-import { invalidFields, PROBLEM_RESPONSES } from '../problem.ts';
+import { PROBLEM_RESPONSES } from '../problem.ts';
 import { APP_PARAMS } from './apps.ts';
 
-const MAX_READ_EVENTS = 1000;
-const MAX_READ_BYTES = 8 * 1024 * 1024;
-
 export const EVENT_PARAMS = { ...APP_PARAMS, event: z.string().describe("The event's id.") };
-
-const EventPage = z
-  .object({
-    events: z.array(EventSchema),
-    cursor: z.string().describe('Where to read on, as `after`; also when there is no event in this answer.'),
-    done: z.boolean().describe('The end of the log was reached. While it is false, read on at once.'),
-  })
-  .meta({ id: 'EventPage' });
-
-const ReadQuery = z.strictObject({
-  after: z
-    .string()
-    .max(500)
-    .optional()
-    .describe('A cursor; absent = from the oldest event kept, `now` = from the head.'),
-  limit: z.coerce.number().int().min(1).max(MAX_READ_EVENTS).default(100),
-  types: z
-    .string()
-    .max(20_000)
-    .optional()
-    .describe('Only these types, separated by commas; `*` stands for any characters.'),
-  channels: z.string().max(20_000).optional().describe('Only events with at least one of these, separated by commas.'),
-});
 
 const ResendSchema = z
   .strictObject({ endpoint: z.string().describe("The endpoint's id or uid.") })
@@ -50,33 +23,6 @@ const ResendSchema = z
 export function eventRoutes(server: ApiServer, context: ApiContext): void {
   const { db, engine, instance } = context;
   const tags = ['Events'];
-
-  server.get(
-    '/v1/apps/:app/events',
-    {
-      ...appAccess(context, { permission: 'read' }),
-      schema: {
-        tags,
-        operationId: 'readEvents',
-        summary: 'Read the log',
-        description: 'Oldest first. A page may be short or empty and not the end: `done` says so.',
-        params: z.object(APP_PARAMS),
-        querystring: ReadQuery,
-        response: { 200: EventPage, ...PROBLEM_RESPONSES },
-      },
-    },
-    async (request, reply) => {
-      const { appId, query } = request;
-      const appUuid = uuidFromId('app', appId);
-      const types = splitList(query.types);
-      const channels = splitList(query.channels);
-      const errors = checkFilter({ ...(types && { types }), ...(channels && { channels }) }, '');
-      if (errors.length > 0) throw invalidFields(errors, 'query');
-      const after = query.after === 'now' ? await engine.head(appId) : readCursor(context, appUuid, query.after);
-      const page = await engine.read({ appId, after, limit: query.limit, maxBytes: MAX_READ_BYTES, types, channels });
-      return sendJson(reply, renderEventPage(page, cursorWriter(instance, appUuid)));
-    },
-  );
 
   server.get(
     '/v1/apps/:app/events/:event',
@@ -148,15 +94,6 @@ export function eventRoutes(server: ApiServer, context: ApiContext): void {
       return renderAttempt(await engine.sendNow({ appId, endpoint, event, cause: 'resend' }));
     },
   );
-}
-
-function splitList(list: string | undefined): string[] | null {
-  return list === undefined ? null : list.split(',');
-}
-
-function readCursor(context: ApiContext, appUuid: string, cursor: string | undefined) {
-  if (cursor === undefined) return null;
-  return placeOfCursor(context, appUuid, cursor);
 }
 
 /** The place a cursor of this app stands for. @throws TidingsError `invalid_cursor`; `cursor_ahead` for another generation's */
