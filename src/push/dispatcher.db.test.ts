@@ -2,26 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../test/database.ts';
+import { anEngineEndpoint, engineAlone } from '../../test/engine-alone.ts';
 import { anApp, anEvent, testIds } from '../../test/event-log.ts';
+import { DELIVERED, REJECTED } from '../../test/lane-alone.ts';
 import { until } from '../../test/until.ts';
-import { ENDPOINT_DEFAULTS, slotOf } from '../core/endpoint.ts';
-import { IdGenerator, uuidFromId } from '../core/id.ts';
+import { slotOf } from '../core/endpoint.ts';
+import { uuidFromId } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
-import { generateMasterKey, parseMasterKey, SecretBox } from '../core/secret-box.ts';
-import { generateSecret } from '../core/signature.ts';
-import { EventCache } from '../log/event-cache.ts';
-import { Tail } from '../log/tail.ts';
-import { Writer } from '../log/writer.ts';
-import { Database, type DedicatedConnection, type Query, type Queryable } from '../storage/database.ts';
-import { createEndpoint } from '../storage/endpoint-changes.ts';
-import { ensurePartitions } from '../storage/partitions.ts';
 import { registerProcess } from '../storage/processes.ts';
-import { Dispatcher, type DispatcherParts } from './dispatcher.ts';
-import { Operations } from './operations.ts';
-import { Ownership } from './ownership.ts';
-
-const box = new SecretBox({ keys: [parseMasterKey(generateMasterKey(randomBytes))], randomBytes });
-const rules = { allowHttp: true, allowPrivate: ['127.0.0.0/8'] };
 
 let database: TestDatabase;
 const running: { stop(): Promise<void> }[] = [];
@@ -36,121 +24,25 @@ afterEach(async () => {
 const sql = (text: string) =>
   database.db.query<{ count: number }>({ name: `t${randomBytes(4).toString('hex')}`, text });
 
-const DELIVERED: SendResult = {
-  outcome: 'delivered',
-  reason: 'delivered',
-  status: 200,
-  timings: { dnsUs: null, connectUs: null, tlsUs: null, firstByteUs: 1, totalUs: 2 },
-  remoteAddress: null,
-  responseHead: null,
-  responseBody: null,
-  retryAfterMs: null,
-  error: null,
-};
-const GONE: SendResult = { ...DELIVERED, outcome: 'rejected', reason: 'status_410', status: 410 };
-
-type Send = DispatcherParts['sender']['send'];
-
-/** A database that loses the reply of the first statement of a name, holds up one in a snapshot, or refuses flushes. */
-class LossyDatabase extends Database {
-  loses = '';
-  holds: { name: string; until: Promise<void>; reached: () => void } | null = null;
-  refusesFlushes = false;
-
-  override snapshot<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
-    return super.snapshot((tx) =>
-      work({
-        query: async (query, values) => {
-          if (query.name === this.holds?.name) {
-            const { until, reached } = this.holds;
-            this.holds = null;
-            reached();
-            await until;
-          }
-          return await tx.query(query, values);
-        },
-      }),
-    );
-  }
-
-  override dedicated(): DedicatedConnection {
-    const connection = super.dedicated();
-    const query = connection.query.bind(connection);
-    connection.query = <Row>(statement: Query, values: unknown[] = []): Promise<Row[]> =>
-      this.refusesFlushes && statement.name === 'flush'
-        ? Promise.reject(new Error('the database is out of reach'))
-        : query<Row>(statement, values);
-    return connection;
-  }
-
-  override async query<Row>(query: Query, values: unknown[] = []): Promise<Row[]> {
-    const rows = await super.query<Row>(query, values);
-    if (query.name !== this.loses) return rows;
-    this.loses = '';
-    throw new Error('the reply was lost');
-  }
-}
+const GONE: SendResult = { ...REJECTED, reason: 'status_410', status: 410 };
 
 /** One process; `sent` are the requests that are not yet answered. */
 function aProcess() {
-  const db = new LossyDatabase({ connection: database.connection });
-  const ids = new IdGenerator({ now: Date.now, randomBytes });
-  const cache = new EventCache({ db });
   const sent: { endpoint: string; id: string; answer: (result: SendResult) => void }[] = [];
   const waiting: (() => void)[] = [];
-  const tail: Tail = new Tail({
-    cache,
-    onEvents: (appId, events, head) => dispatcher.onEvents(appId, events, head),
-    onFirstSeen: (appId, head) => dispatcher.onHead(appId, head),
-    onConfigChanged: (appId) => dispatcher.configChanged(appId),
-    onError: () => {},
-  });
-  const writer = new Writer({
-    db,
-    onCommitted: (appId, events) => tail.committed(appId, events),
-    ensurePartitions: () => ensurePartitions(db, { daysAhead: 7 }),
-  });
-  const operations = new Operations({ append: async () => {}, now: Date.now, onError: () => {} });
-  const ownership: Ownership = new Ownership({
-    db,
-    newUuid: () => ids.uuid(),
-    version: 'test',
-    onTaken: (slots) => void dispatcher.takeSlots(slots),
-    onLost: () => dispatcher.loseAll(),
-    onError: () => {},
-    options: { renewEveryMs: 20 },
-  });
-  const send: Send = (request, done) => {
-    const headers = request.headers as Record<string, string>;
-    sent.push({ endpoint: headers['x-endpoint'], id: headers['webhook-id'], answer: done });
-    for (const resolve of waiting.splice(0)) resolve();
-  };
-  const dispatcher: Dispatcher = new Dispatcher({
-    db,
-    box,
-    rules,
-    ids,
-    cache,
-    sender: { send, inFlight: 0 },
-    ownership,
-    operations,
-    version: 'test',
-    onAppDeleted: () => {},
-    onError: () => {},
-    options: { flusher: { lingerMs: 1, checkpointEveryMs: 20 } },
-  });
-  const process = {
-    db,
-    sent,
-    ownership,
-    dispatcher,
-    start: async () => {
-      await dispatcher.start();
-      await ownership.start();
+  const engine = engineAlone(database, {
+    send: ({ headers }, done) => {
+      sent.push({ endpoint: headers['x-endpoint'], id: headers['webhook-id'], answer: done });
+      for (const resolve of waiting.splice(0)) resolve();
     },
+  });
+  running.push(engine);
+  return {
+    ...engine,
+    sent,
     publish: async (appId: string): Promise<string> => {
       const event = anEvent();
-      await writer.append({ appId, events: [event], idempotency: null });
+      await engine.writer.append({ appId, events: [event], idempotency: null });
       return event.id;
     },
     /** The n-th request that was sent, as soon as it is. */
@@ -158,30 +50,11 @@ function aProcess() {
       while (sent.length < n) await new Promise<void>((resolve) => waiting.push(resolve));
       return sent[n - 1];
     },
-    stop: async (): Promise<void> => {
-      await dispatcher.stop(0);
-      await ownership.stop();
-      await writer.stop();
-      await db.close();
-    },
   };
-  running.push(process);
-  return process;
 }
 
-async function anEndpoint(appId: string, name: string, id = testIds.id('endpoint')): Promise<string> {
-  const config = {
-    ...ENDPOINT_DEFAULTS,
-    url: 'http://127.0.0.1:1/',
-    headers: { 'x-endpoint': name },
-    maxConcurrency: 8,
-    timeoutMs: 1000,
-    disableAfterSeconds: 3600,
-  };
-  const secret = { secretUuid: testIds.uuid(), secret: generateSecret('v1', randomBytes) };
-  await createEndpoint(database.db, box, { id, appId, uid: null, config, start: 'now', secret, idempotency: null });
-  return id;
-}
+const anEndpoint = (appId: string, name: string, id?: string): Promise<string> =>
+  anEngineEndpoint(database.db, { appId, name, ...(id && { id }) });
 
 /** An endpoint's id whose slot is below 128, or from there on. */
 function anEndpointId(isLow: boolean): string {

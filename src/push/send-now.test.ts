@@ -1,43 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { testIds } from '../../test/event-log.ts';
-import { ENDPOINT_DEFAULTS } from '../core/endpoint.ts';
-import type { SendResult } from '../core/outcome.ts';
-import { parseSecret } from '../core/signature.ts';
-import type { LoadedEndpoint } from './loaded-endpoint.ts';
+import { anEndpoint, DELIVERED } from '../../test/lane-alone.ts';
 import { sendNow } from './send-now.ts';
-
-const DELIVERED: SendResult = {
-  outcome: 'delivered',
-  reason: 'delivered',
-  status: 200,
-  timings: { dnsUs: null, connectUs: null, tlsUs: null, firstByteUs: 1, totalUs: 2 },
-  remoteAddress: null,
-  responseHead: null,
-  responseBody: null,
-  retryAfterMs: null,
-  error: null,
-};
-
-function anEndpoint(): LoadedEndpoint {
-  return {
-    id: testIds.id('endpoint'),
-    config: {
-      ...ENDPOINT_DEFAULTS,
-      url: 'https://example.com/',
-      maxConcurrency: 8,
-      timeoutMs: 1000,
-      disableAfterSeconds: 3600,
-    },
-    configVersion: 1,
-    paused: false,
-    disabled: false,
-    skipThrough: 0,
-    target: {} as LoadedEndpoint['target'],
-    keys: () => [parseSecret('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')],
-    matches: () => true,
-    exactTypes: null,
-  };
-}
 
 describe('send now', () => {
   test('says that the outcome is not recorded when the lease is lost before it is', async () => {
@@ -50,7 +14,7 @@ describe('send now', () => {
       },
       {
         appId: testIds.id('app'),
-        endpoint: anEndpoint(),
+        endpoint: anEndpoint({ id: testIds.id('endpoint') }),
         event: { id: 'evt_1', type: 'a', timeMs: 0, data: Buffer.from('{}'), position: 1 },
         cause: 'resend',
         attempt: 2,
