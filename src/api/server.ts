@@ -1,7 +1,5 @@
 // Puts the HTTP server together. It listens to nothing: whoever builds it does.
 import { randomBytes as systemRandomBytes } from 'node:crypto';
-import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { TidingsError } from '../core/errors.ts';
@@ -12,6 +10,7 @@ import { MAX_BODY_BYTES, parseJsonBodies } from './json-body.ts';
 import { Leaving } from './leaving.ts';
 import { openApiOptions } from './openapi.ts';
 import { errorHandler, PROBLEM_TYPE, pathOf, renderProblem, sendProblem } from './problem.ts';
+import { referenceRoutes } from './reference.ts';
 import { RouteTable } from './route-table.ts';
 import { appRoutes } from './routes/apps.ts';
 import { attemptRoutes } from './routes/attempts.ts';
@@ -56,7 +55,15 @@ const API_ROUTES = [
 ];
 
 /** Builds the server with all routes, ready for `listen` or `inject`. */
-export async function buildServer(options: ServerOptions): Promise<FastifyInstance> {
+export function buildServer(options: ServerOptions): Promise<FastifyInstance> {
+  return build(options);
+}
+
+/** `before` is called before the routes are added. */
+async function build(
+  options: ServerOptions,
+  before: (server: ApiServer) => Promise<void> = async () => {},
+): Promise<FastifyInstance> {
   const { db, onError, api = true, now = Date.now, randomBytes = systemRandomBytes } = options;
   const context: ApiContext = {
     ...options,
@@ -107,6 +114,7 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
   const server = app.withTypeProvider<ZodTypeProvider>();
   server.setValidatorCompiler(compileValidator);
   server.setSerializerCompiler(serializerCompiler);
+  await before(server);
   if (api) await addApi(server, context);
   serviceRoutes(server, context);
   await app.ready();
@@ -115,20 +123,11 @@ export async function buildServer(options: ServerOptions): Promise<FastifyInstan
 
 /** The API with its description and reference. */
 async function addApi(server: ApiServer, context: ApiContext): Promise<void> {
-  await server.register(swagger, openApiOptions(context.version));
-  await server.register(swaggerUi, {
-    routePrefix: '/docs',
-    staticCSP: true,
-    transformStaticCSP: localOnly,
-    uiConfig: { deepLinking: true },
-  });
   parseJsonBodies(server);
   await server.register(async (scope) => publishRoutes(scope.withTypeProvider<ZodTypeProvider>(), context));
   await server.register(async (scope) => readLogRoutes(scope.withTypeProvider<ZodTypeProvider>(), context));
   for (const add of API_ROUTES) add(server, context);
-  server.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
-    reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify(server.swagger())),
-  );
+  referenceRoutes(server);
 }
 
 // fastify shows a missing body to the schema as null: to a schema it is nothing.
@@ -137,17 +136,11 @@ const compileValidator: typeof validatorCompiler = (route) => {
   return route.httpPart === 'body' ? (data) => validate(data ?? undefined) : validate;
 };
 
-/** The reference is served from local files only; and over plain HTTP too, so nothing is to be upgraded. */
-function localOnly(policy: string): string {
-  return policy
-    .replaceAll(/ (?:https:|validator\.swagger\.io)(?=[ ;])/g, '')
-    .replace(/ *upgrade-insecure-requests;/, '');
-}
-
 /** The OpenAPI document of this version's API. It needs no database: nothing is asked of the parts it is built with. */
 export async function buildOpenApi(version: string): Promise<object> {
   const nothing = {} as never;
-  const app = await buildServer({
+  const { default: swagger } = await import('@fastify/swagger');
+  const parts = {
     db: nothing,
     engine: nothing,
     box: nothing,
@@ -157,6 +150,9 @@ export async function buildOpenApi(version: string): Promise<object> {
     checkUrl: () => undefined,
     onError: () => undefined,
     version,
+  };
+  const app = await build(parts, async (server) => {
+    await server.register(swagger, openApiOptions(version));
   });
   const document = app.swagger();
   await app.close();
