@@ -8,7 +8,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type RunningServer, startServer } from './server.ts';
 
 const KILLS = 10;
-const OPEN_BOUND = 5000;
+const CONCURRENCY = 4;
+/** Design rule 8: twice the window of the one lane, which is at most twice what may be in flight. */
+const OPEN_BOUND = 2 * 2 * CONCURRENCY;
 const PUBLISHERS = 8;
 
 let folder: string;
@@ -36,7 +38,10 @@ describe('a server that is killed', () => {
     const acknowledged = new Set<string>();
     let server: RunningServer = await startServer(folder);
     const app = (await server.call('POST', '/v1/apps', { name: 'Acme' })).body.id;
-    const created = await server.call('POST', `/v1/apps/${app}/endpoints`, { url: ledger.url });
+    const created = await server.call('POST', `/v1/apps/${app}/endpoints`, {
+      url: ledger.url,
+      maxConcurrency: CONCURRENCY,
+    });
     expect(created.status).toBe(201);
 
     let publishing = true;

@@ -218,6 +218,7 @@ async function run(commands: (typeof command extends fc.Arbitrary<infer T> ? T :
   const replays: { id: string; endpoint: number; events: number; isCancelled: boolean }[] = [];
   const open: Promise<unknown>[] = [];
   let days = 0;
+  const firstDay = (await readHead(database.db, appId))!.day;
   const placeOf = (endpoint: number) => ({ appId, endpointId: endpoints[endpoint] });
 
   for (const step of commands) {
@@ -266,7 +267,7 @@ async function run(commands: (typeof command extends fc.Arbitrary<infer T> ? T :
       const head = await readHead(database.db, appId);
       if (head === null || head.position === 0 || paused[step.endpoint]) continue;
       const id = testIds.id('replay');
-      const from = { position: 0, day: '2000-01-01' };
+      const from = { position: 0, day: firstDay };
       const range = { from, to: { position: head.position, day: head.day }, only: 'all' as const };
       const rest = { types: null, reason: null, idempotency: null };
       await createReplay(database.db, { id, ...placeOf(step.endpoint), ...range, ...rest });
