@@ -106,6 +106,7 @@ export function readerGaps(ledger: Ledger, logs: readonly ReadLog[]): string[] {
 /** I6: the bytes of `data` are those that were published, and the signature holds. `lateAllowed`: the sender's clock was made wrong. */
 export function spoiltBodies(ledger: Ledger, { lateAllowed = false } = {}): string[] {
   const spoilt = ledger.receipts.filter(({ id, dataHash, signature }) => {
+    if (signature === 'unseen') return false;
     const event = ledger.events.get(id);
     if (event && event.dataHash !== dataHash) return true;
     return signature === 'bad' || (signature === 'late' && !lateAllowed);

@@ -8,10 +8,10 @@ export interface Receipt {
   id: string;
   position: number;
   attempt: number;
-  /** Of the bytes of `data` in the envelope. */
+  /** Of the bytes of `data` in the envelope; empty when it was not looked at. */
   dataHash: string;
-  /** By the official verifier of Standard Webhooks: of a signature that holds, `late` says that only its time is off. */
-  signature: 'good' | 'late' | 'bad';
+  /** By the official verifier of Standard Webhooks: of a signature that holds, `late` says that only its time is off. A black hole looks at none. */
+  signature: 'good' | 'late' | 'bad' | 'unseen';
   /** What it was answered; null = nothing. */
   status: number | null;
   /** Requests open at this endpoint when it came, itself included. */

@@ -73,9 +73,9 @@ describe('receiver', () => {
     const hanging = Promise.allSettled([post(), post()]);
     const receipts = receiver.take().receipts;
     await until(() => receipts.push(...receiver.take().receipts) === 5);
-    expect(receipts.slice(3).map(({ status, concurrent }) => [status, concurrent])).toEqual([
-      [null, 1],
-      [null, 2],
+    expect(receipts.slice(3).map(({ status, signature, concurrent }) => [status, signature, concurrent])).toEqual([
+      [null, 'unseen', 1],
+      [null, 'unseen', 2],
     ]);
     await receiver.shut();
     expect((await hanging).map(({ status }) => status)).toEqual(['rejected', 'rejected']);

@@ -88,14 +88,15 @@ export class Receiver {
       const body = Buffer.concat(chunks);
       const behaviour = this.#behaviours.get(endpoint) ?? OK;
       const status = statusOf(behaviour, body);
+      const isSeen = behaviour.kind !== 'hang';
       this.#receipts.push({
         order: this.#order++,
         endpoint,
         id: String(request.headers['webhook-id'] ?? ''),
         position: Number(request.headers['tidings-position'] ?? 0),
         attempt: Number(request.headers['tidings-attempt'] ?? 0),
-        dataHash: hashData(dataOf(body)),
-        signature: this.#verify(endpoint, body, request.headers),
+        dataHash: isSeen ? hashData(dataOf(body)) : '',
+        signature: isSeen ? this.#verify(endpoint, body, request.headers) : 'unseen',
         status,
         concurrent,
         atMs: Date.now(),
