@@ -15,7 +15,7 @@ independent receiver got. Exits with 1 when a fault is not survived.
 Options:
   --short          every fault in its shortest form, several at once
   --only <name>    only this one; may be repeated
-  --jobs <n>       scenarios at once (default: 1, with --short 3)
+  --jobs <n>       scenarios at once (default: 1, with --short 4)
   --list           name the faults and do nothing
   --json <file>    write the report there too
   --help           show this
@@ -48,7 +48,7 @@ function parseOptions(args: string[]): Options | 'help' | 'list' {
   if (values.list) return 'list';
   const unknown = values.only?.find((name) => !SCENARIOS.some((scenario) => scenario.name === name));
   if (unknown !== undefined) throw new Error(`There is no fault ${unknown}. --list names them.`);
-  const jobs = Number(values.jobs ?? (values.short ? 3 : 1));
+  const jobs = Number(values.jobs ?? (values.short ? 4 : 1));
   if (!(Number.isInteger(jobs) && jobs > 0))
     throw new Error(`--jobs is "${values.jobs}". Give a whole number above 0.`);
   return {
