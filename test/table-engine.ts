@@ -100,6 +100,11 @@ export class TableEngine implements Engine {
     return () => {};
   }
 
+  /** Streams are of the whole server (test/streams.db.test.ts). */
+  async openStream(): Promise<never> {
+    throw new TidingsError('unavailable', 'There are no streams of tables.');
+  }
+
   findEvent(appId: string, eventId: string): Promise<LogEvent | null> {
     return findEvent(this.#db, appId, eventId);
   }

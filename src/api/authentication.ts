@@ -60,17 +60,35 @@ export class Authenticator {
       const header = request.headers.authorization;
       const known = header === undefined ? undefined : this.#principals.get(header);
       if (known !== undefined) {
-        done(this.#admit(request, known, access));
+        this.#decide(request, known, access, done);
         return;
       }
       this.#lookUp(header).then(
-        (principal) => done(this.#admit(request, principal, access)),
+        (principal) => this.#decide(request, principal, access, done),
         (error) => done(error),
       );
     };
   }
 
-  #admit(request: FastifyRequest, principal: Principal | null, access: Access): Error | undefined {
+  /** The caller that an Authorization header names. @throws TidingsError `unauthorized`, `forbidden` */
+  async admit(header: string | undefined, access: Access): Promise<Principal> {
+    const principal = (header && this.#principals.get(header)) || (await this.#lookUp(header));
+    const refusal = this.#refusal(principal, access);
+    if (refusal !== null) throw refusal;
+    return principal!;
+  }
+
+  #decide(request: FastifyRequest, principal: Principal | null, access: Access, done: (error?: Error) => void): void {
+    const refusal = this.#refusal(principal, access);
+    if (refusal !== null) {
+      done(refusal);
+      return;
+    }
+    request.principal = principal!;
+    done();
+  }
+
+  #refusal(principal: Principal | null, access: Access): TidingsError | null {
     if (principal === null || principal.expiresAtMs <= this.#now()) return noKey();
     if (!principal.permissions.has(access.permission)) {
       const has = [...principal.permissions].join(', ');
@@ -82,8 +100,7 @@ export class Authenticator {
     if (access.instanceOnly === true && principal.appId !== null) {
       return new TidingsError('forbidden', 'This call needs a key for the whole instance; this key is for one app.');
     }
-    request.principal = principal;
-    return undefined;
+    return null;
   }
 
   async #lookUp(header: string | undefined): Promise<Principal | null> {

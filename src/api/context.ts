@@ -8,6 +8,7 @@ import type {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IdGenerator } from '../core/id.ts';
 import type { SecretBox } from '../core/secret-box.ts';
+import type { OpenStreams, StreamLimits } from '../pull/open-streams.ts';
 import type { Database } from '../storage/database.ts';
 import type { Instance } from '../storage/instance.ts';
 import type { AppDirectory } from './app-directory.ts';
@@ -27,6 +28,8 @@ export interface ServerOptions {
   version: string;
   /** Whether the API is served (default), or only what every process answers: /healthz, /readyz and /metrics. */
   api?: boolean;
+  /** How many streams may be open at once; what a process has by default if absent. */
+  streamLimits?: StreamLimits;
   /** Whether an endpoint may have this URL. @throws TidingsError `invalid_url`, `address_forbidden` */
   checkUrl: (url: string) => void;
   /** Told of every error that a client is only told `internal` of. */
@@ -41,6 +44,7 @@ export interface ApiContext extends Required<ServerOptions> {
   authenticator: Authenticator;
   directory: AppDirectory;
   leaving: Leaving;
+  streams: OpenStreams;
 }
 
 export type ApiServer = FastifyInstance<

@@ -3,6 +3,8 @@ import type { BreakerSnapshot } from '../core/breaker.ts';
 import type { Endpoint, EndpointState } from '../core/endpoint.ts';
 import type { LogEvent, NewEvent } from '../core/event.ts';
 import type { LogReader } from '../pull/log-readers.ts';
+import type { LogStream } from '../pull/log-stream.ts';
+import type { StreamRequest } from '../pull/open-stream.ts';
 import type { LogPage, PageRequest } from '../pull/read-page.ts';
 import type { Attempt } from '../storage/attempt-listing.ts';
 import type { Head, LogEnd } from '../storage/heads.ts';
@@ -101,6 +103,11 @@ export interface Engine {
    * with knownHead afterwards. @throws TidingsError `too_many_requests`
    */
   follow(appId: string, reader: LogReader): () => void;
+  /**
+   * A stream of the log, which is yet to be started.
+   * @throws TidingsError `not_found`, `cursor_ahead`, `cursor_expired`
+   */
+  openStream(request: StreamRequest): Promise<LogStream>;
   findEvent(appId: string, eventId: string): Promise<LogEvent | null>;
   /** After a committed change of the app's endpoints or of the app: this process reloads at once. */
   configChanged(appId: string): void;

@@ -48,6 +48,7 @@ describe('openapi document', () => {
         'DELETE /v1/event-types/{type}',
         'GET /v1/apps/{app}/scheduled',
         'GET /v1/apps/{app}/scheduled/{event}',
+        'GET /v1/apps/{app}/stream',
         'DELETE /v1/apps/{app}/scheduled/{event}',
         'GET /v1/event-types',
         'POST /v1/apps/{app}/events',

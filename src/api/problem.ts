@@ -88,7 +88,8 @@ export function pathOf(url: string): string {
   return end < 0 ? url : url.slice(0, end);
 }
 
-function toTidingsError(error: unknown): TidingsError {
+/** The error that a client is told of for whatever was thrown. */
+export function toTidingsError(error: unknown): TidingsError {
   if (error instanceof TidingsError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) return invalidRequest(error);
   const refused = refusedByFastify(error);

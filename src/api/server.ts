@@ -3,6 +3,9 @@ import { randomBytes as systemRandomBytes } from 'node:crypto';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { TidingsError } from '../core/errors.ts';
+import { OpenStreams } from '../pull/open-streams.ts';
+import { findLiveKeys } from '../storage/api-keys.ts';
+import { findLiveApps } from '../storage/apps.ts';
 import { AppDirectory } from './app-directory.ts';
 import { Authenticator } from './authentication.ts';
 import type { ApiContext, ApiServer, ServerOptions } from './context.ts';
@@ -28,6 +31,7 @@ import { readLogRoutes } from './routes/read-log.ts';
 import { replayRoutes } from './routes/replays.ts';
 import { scheduledRoutes } from './routes/scheduled.ts';
 import { serviceRoutes } from './routes/service.ts';
+import { streamRoutes } from './routes/stream.ts';
 
 export type { ServerOptions } from './context.ts';
 
@@ -43,6 +47,7 @@ const API_ROUTES = [
   keyRoutes,
   eventTypeRoutes,
   eventRoutes,
+  streamRoutes,
   endpointRoutes,
   endpointLifecycleRoutes,
   endpointSecretRoutes,
@@ -65,11 +70,20 @@ async function build(
   before: (server: ApiServer) => Promise<void> = async () => {},
 ): Promise<FastifyInstance> {
   const { db, onError, api = true, now = Date.now, randomBytes = systemRandomBytes } = options;
+  const { streamLimits = { perApp: 5000, perKey: 5000 } } = options;
+  const streams = new OpenStreams({
+    limits: streamLimits,
+    liveKeys: (keyIds) => findLiveKeys(db, keyIds),
+    liveApps: (appIds) => findLiveApps(db, appIds),
+    onError: (error) => onError(error, { method: 'GET', path: '/v1/apps/{app}/stream' }),
+  });
   const context: ApiContext = {
     ...options,
     api,
     now,
     randomBytes,
+    streamLimits,
+    streams,
     authenticator: new Authenticator({ db, now }),
     directory: new AppDirectory({ db }),
     leaving: new Leaving(),
@@ -115,6 +129,9 @@ async function build(
   server.setValidatorCompiler(compileValidator);
   server.setSerializerCompiler(serializerCompiler);
   await before(server);
+  app.addHook('onReady', () => streams.start());
+  // Before the listener closes, which waits for its connections.
+  app.addHook('preClose', () => streams.stop());
   if (api) await addApi(server, context);
   serviceRoutes(server, context);
   await app.ready();

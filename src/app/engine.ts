@@ -9,7 +9,10 @@ import type { EventCache } from '../log/event-cache.ts';
 import type { Hints } from '../log/hints.ts';
 import type { Tail } from '../log/tail.ts';
 import type { AppendRequest, Writer } from '../log/writer.ts';
+import type { FrameRuns } from '../pull/frame-runs.ts';
 import type { LogReader, LogReaders } from '../pull/log-readers.ts';
+import type { LogStream } from '../pull/log-stream.ts';
+import { openStream, type StreamRequest } from '../pull/open-stream.ts';
 import { pollAfterSeconds } from '../pull/poll-pace.ts';
 import { readLog } from '../pull/read-log.ts';
 import { type LogPage, type PageRequest, readPage } from '../pull/read-page.ts';
@@ -43,6 +46,7 @@ export interface LocalEngineParts {
   rendered: RenderedLog;
   tail: Tail;
   readers: LogReaders;
+  runs: FrameRuns;
   writer: Writer;
   dispatcher: Dispatcher;
   ownership: Ownership;
@@ -50,6 +54,7 @@ export interface LocalEngineParts {
   sender: Sender;
   readiness: Readiness;
   version: string;
+  onError: (error: unknown) => void;
 }
 
 export class LocalEngine implements Engine {
@@ -100,6 +105,10 @@ export class LocalEngine implements Engine {
     }
     readers.add(appId, reader);
     return () => readers.remove(appId, reader);
+  }
+
+  openStream(request: StreamRequest): Promise<LogStream> {
+    return openStream({ ...this.#parts, readHead: (appId) => this.head(appId) }, request);
   }
 
   findEvent(appId: string, eventId: string): Promise<LogEvent | null> {

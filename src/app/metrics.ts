@@ -35,6 +35,6 @@ export function measure(registry: Registry, parts: Measured): void {
   gauge('tidings_lanes', 'Lanes in memory.', () => parts.dispatcher.laneCount);
   gauge('tidings_event_cache_bytes', 'Bytes of recent events in memory.', () => parts.cache.bytes);
   gauge('tidings_page_cache_bytes', 'Bytes of recent events as readers get them.', () => parts.rendered.bytes);
-  gauge('tidings_log_readers', 'Readers that wait for a log to go on.', () => parts.readers.count);
+  gauge('tidings_log_readers', 'Streams and long polls that follow a log.', () => parts.readers.count);
   gauge('tidings_slots', 'Slots that this process owns, of 256.', () => parts.ownership.slotCount);
 }

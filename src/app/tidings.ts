@@ -13,6 +13,7 @@ import { Hints } from '../log/hints.ts';
 import { Scheduler } from '../log/scheduler.ts';
 import { Tail } from '../log/tail.ts';
 import { Writer } from '../log/writer.ts';
+import { FrameRuns } from '../pull/frame-runs.ts';
 import { LogReaders } from '../pull/log-readers.ts';
 import { RenderedLog } from '../pull/rendered-log.ts';
 import { parseTarget } from '../push/address-guard.ts';
@@ -110,6 +111,7 @@ async function start(
   const cache = new EventCache({ db, options: { maxBytes: config.eventCacheBytes } });
   const rendered = new RenderedLog({ cache, instance, maxBytes: config.pageCacheBytes });
   const readers = new LogReaders({ onError });
+  const runs = new FrameRuns({ db, cache, rendered });
   const tail: Tail = new Tail({
     cache,
     onEvents: (appId, events, head) => {
@@ -188,6 +190,7 @@ async function start(
     rendered,
     tail,
     readers,
+    runs,
     writer,
     dispatcher,
     ownership,
@@ -195,6 +198,7 @@ async function start(
     sender,
     readiness,
     version: VERSION,
+    onError,
   });
   const registry = new Registry();
   measure(registry, { writer, dispatcher, cache, rendered, readers, ownership });
@@ -249,6 +253,7 @@ async function start(
     registry,
     ids,
     version: VERSION,
+    streamLimits: { perApp: config.streamsPerApp, perKey: config.streamsPerKey },
     api: roles.includes('api'),
     checkUrl: (url) => void parseTarget(url, rules),
     onError,

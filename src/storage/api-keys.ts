@@ -4,6 +4,7 @@ import { createHash, randomBytes as systemRandomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { idFromUuid, parseId, uuidFromId } from '../core/id.ts';
 import { noApp } from './apps.ts';
+import { uuidArray } from './binary-array.ts';
 import type { Query, Queryable } from './database.ts';
 
 export const PERMISSIONS = ['read', 'publish', 'manage'] as const;
@@ -136,6 +137,18 @@ const FIND_KEY_BY_HASH = {
 export async function findKeyByToken(db: Queryable, token: string): Promise<ApiKey | null> {
   const rows = await db.query<ApiKeyRow>(FIND_KEY_BY_HASH, [hashToken(token)]);
   return rows.length === 0 ? null : toApiKey(rows[0]);
+}
+
+const LIVE_KEYS = {
+  name: 'live_keys',
+  text: `SELECT key_id FROM api_keys WHERE key_id = ANY ($1::uuid[]) AND (expires_at IS NULL OR expires_at > now())`,
+} satisfies Query;
+
+/** Which of these keys are neither deleted nor expired. */
+export async function findLiveKeys(db: Queryable, keyIds: string[]): Promise<Set<string>> {
+  const uuids = uuidArray(keyIds, (id) => uuidFromId('key', id));
+  const rows = await db.query<{ key_id: string }>(LIVE_KEYS, [uuids]);
+  return new Set(rows.map(({ key_id }) => idFromUuid('key', key_id)));
 }
 
 const LIST_KEYS = {

@@ -1,6 +1,7 @@
 // Apps, and the head rows that make them live (design rule 21): an app can be written to as long as its head exists.
 import { TidingsError } from '../core/errors.ts';
 import { idFromUuid, parseId, TIDINGS_APP_ID, TIDINGS_APP_UUID, uuidFromId } from '../core/id.ts';
+import { uuidArray } from './binary-array.ts';
 import { type CreationKey, claimCreation } from './creation-claim.ts';
 import type { Database, Query, Queryable } from './database.ts';
 import { WHOLE_APP_UUID } from './erasures.ts';
@@ -111,6 +112,18 @@ export async function findApp(db: Queryable, appId: string): Promise<App | null>
 export async function findAppByUid(db: Queryable, uid: string): Promise<App | null> {
   const rows = await db.query<AppRow>(FIND_APP_BY_UID, [uid]);
   return rows.length === 0 ? null : toApp(rows[0]);
+}
+
+const LIVE_APPS = {
+  name: 'live_apps',
+  text: `SELECT app_id FROM apps WHERE app_id = ANY ($1::uuid[]) AND deleted_at IS NULL`,
+} satisfies Query;
+
+/** Which of these apps are not deleted. */
+export async function findLiveApps(db: Queryable, appIds: string[]): Promise<Set<string>> {
+  const uuids = uuidArray(appIds, (id) => uuidFromId('app', id));
+  const rows = await db.query<{ app_id: string }>(LIVE_APPS, [uuids]);
+  return new Set(rows.map(({ app_id }) => idFromUuid('app', app_id)));
 }
 
 const LIST_APPS = {
