@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { startTidings, type Tidings } from '../src/app/tidings.ts';
+import { uuidFromId } from '../src/core/id.ts';
 import { appendEvents } from '../src/storage/append.ts';
 import { anEvent } from './event-log.ts';
 import { type Running, running, testConfig } from './running.ts';
@@ -213,10 +214,8 @@ describe('streams', () => {
     }
     expect((await server.call('GET /v1/apps/nobody/stream')).status).toBe(404);
     expect((await aSocket('nobody').closed).code).toBe(4404);
-    await server.database.db.query({
-      name: 'restore',
-      text: 'UPDATE heads SET last_position = last_position - 1 WHERE app_id = (SELECT app_id FROM events WHERE position = 4)',
-    });
+    const restore = { name: 'restore', text: 'UPDATE heads SET last_position = last_position - 1 WHERE app_id = $1' };
+    await server.database.db.query(restore, [uuidFromId('app', appId)]);
     // A process that has not heard of the log asks where it ends.
     const restored = await startTidings(testConfig(server.database.url), { migrate: false, graceMs: 20 });
     expect((await aSocket(appId, { query: `?after=${ahead}`, url: restored.url }).closed).code).toBe(4409);
