@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   DISABLED_REASONS,
+  ENDPOINT_MODES,
   ENDPOINT_ORDERS,
   ENDPOINT_STATES,
   type Endpoint,
@@ -51,6 +52,12 @@ const AFTER_EXHAUSTION = z
     'Under strict order, what happens when an event has used up its retry schedule: `skip` (default) gives it up and goes on; `block` keeps trying it, and the others wait. Without effect on any other order.',
   );
 
+const MODE = z
+  .enum(ENDPOINT_MODES)
+  .describe(
+    '`push` (default): events are sent. `pull`: nothing is sent; the events wait to be fetched by `GET …/events`, and `POST …/commit` moves the cursor. It can be changed at any time, and the cursor stays.',
+  );
+
 export const EndpointSchema = z
   .object({
     id: z.string(),
@@ -74,6 +81,7 @@ export const EndpointSchema = z
       .object({ maxEvents: z.int(), maxWaitMs: z.int() })
       .nullable()
       .describe('Several events in one request; null = each is sent alone.'),
+    mode: MODE,
     state: z.enum(ENDPOINT_STATES),
     disabledReason: z.enum(DISABLED_REASONS).nullable(),
     pausedAt: Time.nullable(),
@@ -96,6 +104,7 @@ const SETTINGS = {
   order: ORDER.nullish(),
   onExhausted: AFTER_EXHAUSTION.nullish(),
   batch: Batch.nullish().describe('Several events in one request, for floods; null or absent = each is sent alone.'),
+  mode: MODE.nullish(),
 };
 
 export const NewEndpointSchema = z
@@ -122,6 +131,7 @@ export const EndpointChangeSchema = z.strictObject({ url: z.string().optional(),
 
 /** The state as far as this process knows: an owner elsewhere may still be pausing. */
 export function stateOf(endpoint: Endpoint, engine: Engine): EndpointState {
+  if (endpoint.config.mode === 'pull') return 'pull';
   if (endpoint.disabledAt !== null) return 'disabled';
   if (endpoint.pausedAt === null) return 'active';
   return engine.laneStatus(endpoint.appId, endpoint.id)?.state === 'pausing' ? 'pausing' : 'paused';
@@ -145,6 +155,7 @@ export function renderEndpoint(endpoint: Endpoint, engine: Engine): z.infer<type
     order: config.order,
     onExhausted: config.onExhausted,
     batch: config.batch,
+    mode: config.mode,
     state: stateOf(endpoint, engine),
     disabledReason: endpoint.disabledReason,
     pausedAt: endpoint.pausedAt?.toISOString() ?? null,

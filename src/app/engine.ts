@@ -36,6 +36,7 @@ import type { Readiness } from './readiness.ts';
 const HOUR_MS = 3_600_000;
 /** Long polls and streams of one app in one process: one app's must not take the sockets of all. */
 const MAX_READERS_PER_APP = 10_000;
+const PULLED = 'The endpoint is in mode pull: nothing is sent to it, and its events wait to be fetched.';
 
 export interface LocalEngineParts {
   db: Database;
@@ -183,6 +184,7 @@ export class LocalEngine implements Engine {
 }
 
 function reasonOf(lane: Lane, nowMs: number): string | null {
+  if (lane.state === 'pull') return PULLED;
   if (lane.state === 'disabled') return 'The endpoint is disabled. Resume it to send again.';
   if (lane.state === 'paused' || lane.state === 'pausing') return 'The endpoint was paused.';
   if (lane.breaker.isOpen) return 'The endpoint cannot be reached; single probes find out when it is back.';

@@ -2,9 +2,11 @@
 // whether a URL's scheme and address are allowed is the address guard's to say.
 import {
   ENDPOINT_DEFAULTS,
+  ENDPOINT_MODES,
   ENDPOINT_ORDERS,
   type EndpointConfig,
   type EndpointFilter,
+  type EndpointMode,
   type EndpointOrder,
   ON_EXHAUSTED,
   type OnExhausted,
@@ -71,6 +73,7 @@ export interface EndpointInput {
   order?: EndpointOrder | null;
   onExhausted?: OnExhausted | null;
   batch?: { maxEvents: number; maxWaitMs?: number } | null;
+  mode?: EndpointMode | null;
 }
 
 export type EndpointConfigResult = { ok: true; config: EndpointConfig } | { ok: false; errors: FieldError[] };
@@ -126,6 +129,9 @@ export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInpu
       checkOneOf(ON_EXHAUSTED, value, '/onExhausted', '`onExhausted`'),
     ),
     batch: input.batch === undefined ? current.batch : batchOf(input.batch, errors),
+    mode: field(input.mode, current.mode, ENDPOINT_DEFAULTS.mode, (value) =>
+      checkOneOf(ENDPOINT_MODES, value, '/mode', 'The mode'),
+    ),
   };
   if (errors.length > 0) return { ok: false, errors };
   return { ok: true, config: { ...config, headers: normaliseHeaders(headers), filter: normaliseFilter(filter) } };

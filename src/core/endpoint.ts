@@ -1,6 +1,6 @@
 // An endpoint is a cursor with a sender attached: what the user configured, without its secrets and its live state.
 
-export const ENDPOINT_STATES = ['active', 'pausing', 'paused', 'disabled'] as const;
+export const ENDPOINT_STATES = ['active', 'pausing', 'paused', 'disabled', 'pull'] as const;
 export type EndpointState = (typeof ENDPOINT_STATES)[number];
 
 export const DISABLED_REASONS = ['gone', 'unreachable'] as const;
@@ -36,7 +36,12 @@ export interface EndpointConfig {
   onExhausted: OnExhausted;
   /** Several events in one request: as soon as so many wait, or the first has waited so long; null = one each. */
   batch: { maxEvents: number; maxWaitMs: number } | null;
+  /** push = its events are sent; pull = they wait in the log to be fetched, and whoever fetches them moves the cursor. */
+  mode: EndpointMode;
 }
+
+export const ENDPOINT_MODES = ['push', 'pull'] as const;
+export type EndpointMode = (typeof ENDPOINT_MODES)[number];
 
 export const ENDPOINT_ORDERS = ['none', 'strict'] as const;
 export type EndpointOrder = (typeof ENDPOINT_ORDERS)[number];
@@ -58,6 +63,7 @@ export const ENDPOINT_DEFAULTS: Omit<EndpointConfig, 'url'> = {
   order: 'none',
   onExhausted: 'skip',
   batch: null,
+  mode: 'push',
 };
 
 export interface Endpoint {

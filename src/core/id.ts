@@ -10,6 +10,7 @@ export const ID_PREFIXES = {
   source: 'src_',
   replay: 'rpl_',
   batch: 'bat_',
+  lease: 'lse_',
   key: 'key_',
   process: 'prc_',
 } as const;

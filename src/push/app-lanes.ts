@@ -7,14 +7,15 @@ import type { LoadedApp } from './app-loader.ts';
 import { Lane } from './lane.ts';
 import type { LaneHost, SharedHost } from './lane-host.ts';
 import type { RunningReplay } from './lane-replays.ts';
+import type { LoadedEndpoint } from './loaded-endpoint.ts';
 
 export interface AppLanesParts {
   appId: string;
   host: SharedHost;
   /** Events of the app's log from a place on, up to another. */
   read: (from: LogPlace, to: LogPlace) => Promise<LogEvent[]>;
-  /** Reads the app as of one snapshot; null when it does not exist. */
-  load: (isNew: (endpointId: string) => boolean) => Promise<LoadedApp | null>;
+  /** Reads the app as of one snapshot, with the lane state that is wanted; null when it does not exist. */
+  load: (isWanted: (endpoint: LoadedEndpoint) => boolean) => Promise<LoadedApp | null>;
   /** The replays of an endpoint that run as of now. */
   loadReplays: (endpointId: string) => Promise<RunningReplay[]>;
   /** Which endpoints are this process's, as of now. */
@@ -50,6 +51,7 @@ export class AppLanes {
   /** Endpoints whose replays are to be read anew, one after the other, so that no read is overtaken by an older one. */
   readonly #replaysWanted = new Set<string>();
   #loadingReplays = false;
+  #again: NodeJS.Timeout | null = null;
   #stopped = false;
 
   constructor(parts: AppLanesParts) {
@@ -164,6 +166,7 @@ export class AppLanes {
 
   stop(): void {
     this.#stopped = true;
+    if (this.#again) clearTimeout(this.#again);
     this.#waiting = [];
     for (const lane of this.lanes.values()) lane.stop();
   }
@@ -172,7 +175,7 @@ export class AppLanes {
     try {
       // Asked before the snapshot: a lane whose slot is taken while it is read would be of the time before the takeover.
       const owns = this.#parts.owned();
-      const app = await this.#parts.load((id) => owns(id) && !this.lanes.has(id));
+      const app = await this.#parts.load((endpoint) => owns(endpoint.id) && this.#isNew(endpoint));
       if (this.#stopped) return;
       if (!app) {
         this.stop();
@@ -187,6 +190,12 @@ export class AppLanes {
     }
   }
 
+  /** Also one that was in mode pull: others have moved its cursor meanwhile. */
+  #isNew(endpoint: LoadedEndpoint): boolean {
+    const lane = this.lanes.get(endpoint.id);
+    return lane === undefined || (isTurnedBack(lane, endpoint) && !lane.isOpen);
+  }
+
   #apply(app: LoadedApp): void {
     if (!this.loaded) {
       this.#routed = { position: app.head.position, day: app.head.day };
@@ -194,14 +203,17 @@ export class AppLanes {
     }
     this.#configVersion = app.head.configVersion;
     const seen = new Set<string>();
-    for (const endpoint of app.endpoints) {
-      seen.add(endpoint.id);
-      this.lanes.get(endpoint.id)?.reconfigure(endpoint);
-    }
     for (const state of app.newLanes) {
+      this.lanes.get(state.endpoint.id)?.stop();
       const lane = new Lane({ host: this.#host, appId: this.appId, ...state });
       this.lanes.set(state.endpoint.id, lane);
       lane.wake();
+    }
+    for (const endpoint of app.endpoints) {
+      seen.add(endpoint.id);
+      const lane = this.lanes.get(endpoint.id);
+      if (lane && isTurnedBack(lane, endpoint)) this.#reloadLater();
+      else lane?.reconfigure(endpoint);
     }
     for (const [id, lane] of this.lanes) {
       if (seen.has(id)) continue;
@@ -209,6 +221,14 @@ export class AppLanes {
       this.lanes.delete(id);
     }
     this.#index();
+  }
+
+  /** Something was sent before the endpoint was turned to pull and has no outcome yet: its lane begins anew when it has. */
+  #reloadLater(): void {
+    this.#again ??= setTimeout(() => {
+      this.#again = null;
+      if (!this.#stopped) this.reload();
+    }, RELOAD_RETRY_MS);
   }
 
   #index(): void {
@@ -269,4 +289,9 @@ export class AppLanes {
     this.#routed = { position: head.position, day: head.day };
     for (const lane of this.lanes.values()) lane.wake();
   }
+}
+
+/** From pull to push. */
+function isTurnedBack(lane: Lane, endpoint: LoadedEndpoint): boolean {
+  return lane.isPulled && endpoint.config.mode === 'push';
 }

@@ -25,11 +25,11 @@ export interface LoadedApp {
   newLanes: LaneState[];
 }
 
-/** The app as of now; null when it does not exist. `isNew` says of which endpoints the lane state is wanted. */
+/** The app as of now; null when it does not exist. `isWanted` says of which endpoints the lane state is. */
 export function loadApp(
   parts: { db: Database; box: SecretBox; rules: AddressRules },
   appId: string,
-  isNew: (endpointId: string) => boolean,
+  isWanted: (endpoint: LoadedEndpoint) => boolean,
 ): Promise<LoadedApp | null> {
   return parts.db.snapshot(async (tx) => {
     const app = await loadEndpointsOfApp(tx, appId);
@@ -39,7 +39,7 @@ export function loadApp(
       loadEndpoint(endpoint, secrets.get(endpoint.id) ?? [], parts.rules),
     );
     const head = { position: app.lastPosition, day: app.lastDay, configVersion: app.configVersion };
-    const wanted = endpoints.filter((endpoint) => isNew(endpoint.id));
+    const wanted = endpoints.filter(isWanted);
     const newLanes = wanted.length === 0 ? [] : await loadLaneStates(tx, appId, head, wanted);
     return { head, endpoints, newLanes };
   });

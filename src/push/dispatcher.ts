@@ -27,6 +27,7 @@ import type { HostedLane, SharedHost } from './lane-host.ts';
 import type { RunningReplay } from './lane-replays.ts';
 import { LaneSweep, type LaneSweepOptions } from './lane-sweep.ts';
 import { LaneTurns } from './lane-turns.ts';
+import type { LoadedEndpoint } from './loaded-endpoint.ts';
 import type { AttemptStamp, OpenAttempt } from './open-attempt.ts';
 import { OPEN_BUDGET_DEFAULTS, OpenBudget, type OpenBudgetOptions, type OpenRequest } from './open-budget.ts';
 import type { Operations } from './operations.ts';
@@ -191,7 +192,7 @@ export class Dispatcher {
       appId,
       host: this.#host,
       read: (from, routed) => this.#parts.cache.read(appId, from, routed),
-      load: (isNew) => this.#load(app, isNew),
+      load: (isWanted) => this.#load(app, isWanted),
       loadReplays: (endpointId) => this.#loadReplays(appId, endpointId),
       owned: () => {
         const slots = new Set(this.#parts.ownership.heldSlots());
@@ -303,9 +304,9 @@ export class Dispatcher {
     this.#parts.onAppDeleted(appId);
   }
 
-  async #load(app: AppLanes, isNew: (endpointId: string) => boolean): Promise<LoadedApp | null> {
+  async #load(app: AppLanes, isWanted: (endpoint: LoadedEndpoint) => boolean): Promise<LoadedApp | null> {
     const { db, box, rules } = this.#parts;
-    const loaded = await loadApp({ db, box, rules }, app.appId, isNew);
+    const loaded = await loadApp({ db, box, rules }, app.appId, isWanted);
     for (const { stored, replays } of loaded?.newLanes ?? []) {
       this.#observe(stored.lowAttemptUuid);
       for (const { replay } of replays) this.#observe(replay.lowAttemptUuid);

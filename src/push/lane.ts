@@ -86,6 +86,7 @@ export class Lane implements CursorOwner {
   // ---- what others see
 
   get state(): EndpointState {
+    if (this.isPulled) return 'pull';
     if (this.endpoint.disabled) return 'disabled';
     if (!this.endpoint.paused) return 'active';
     return this.isOpen ? 'pausing' : 'paused';
@@ -117,7 +118,12 @@ export class Lane implements CursorOwner {
   }
 
   get runs(): boolean {
-    return !this.#stopped && !this.#held && !this.endpoint.paused && !this.endpoint.disabled;
+    return !this.#stopped && !this.#held && !this.endpoint.paused && !this.endpoint.disabled && !this.isPulled;
+  }
+
+  /** Whether its events are fetched, and others move its cursor: what it knows of that is no longer true. */
+  get isPulled(): boolean {
+    return this.endpoint.config.mode === 'pull';
   }
 
   get retryCount(): number {

@@ -56,6 +56,7 @@ const ENDPOINT_TABLES = {
 const APP_TABLES = {
   events: 'app_id, position, day',
   scheduled: 'app_id, event_id',
+  consumers: 'app_id, name',
   idempotency_keys: 'app_id, key',
   apps: 'app_id',
 };
