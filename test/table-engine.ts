@@ -1,9 +1,12 @@
 // Stands in for the engine where only the HTTP API is under test: the log is the real tables, written one request at a time, but
 // nothing is sent. What the API asked for is kept to be looked at.
-import type { Appended, Engine, LaneStatus } from '../src/api/engine.ts';
+import type { Appended, EndpointView, Engine, LaneStatus } from '../src/api/engine.ts';
+import type { Endpoint } from '../src/core/endpoint.ts';
+import { standardBody } from '../src/core/envelope.ts';
 import { TidingsError } from '../src/core/errors.ts';
 import type { LogEvent } from '../src/core/event.ts';
 import { compileFilter } from '../src/core/filter.ts';
+import { compileVersions, versionAt } from '../src/core/filter-versions.ts';
 import type { IdGenerator } from '../src/core/id.ts';
 import { EventCache } from '../src/log/event-cache.ts';
 import { pollAfterSeconds } from '../src/pull/poll-pace.ts';
@@ -12,6 +15,7 @@ import { RenderedLog } from '../src/pull/rendered-log.ts';
 import { appendEvents } from '../src/storage/append.ts';
 import type { Attempt } from '../src/storage/attempt-listing.ts';
 import type { Database } from '../src/storage/database.ts';
+import { listVersions } from '../src/storage/endpoint-versions.ts';
 import { findEvent, readEvents } from '../src/storage/events.ts';
 import { type Head, type LogEnd, readLogEnd } from '../src/storage/heads.ts';
 import type { Instance } from '../src/storage/instance.ts';
@@ -65,7 +69,7 @@ export class TableEngine implements Engine {
     const events: LogEvent[] = await readEvents(this.#db, range);
     const last = events.at(-1) ?? after ?? head;
     return {
-      events: events.filter((event) => filter.matches(event)),
+      events: events.filter((event) => filter.matches(event) && (request.matches?.(event) ?? true)),
       cursor: { position: last.position, day: last.day },
       done: last.position === head.position,
     };
@@ -107,6 +111,15 @@ export class TableEngine implements Engine {
 
   findEvent(appId: string, eventId: string): Promise<LogEvent | null> {
     return findEvent(this.#db, appId, eventId);
+  }
+
+  async endpointView(endpoint: Endpoint): Promise<EndpointView> {
+    const versions = await listVersions(this.#db, { appId: endpoint.appId, endpointId: endpoint.id });
+    const compiled = compileVersions(versions);
+    return {
+      matches: (event) => versionAt(compiled, event.configVersion).compiled.matches(event),
+      request: (event) => ({ headers: { 'webhook-id': event.id }, body: standardBody(event) }),
+    };
   }
 
   configChanged(appId: string): void {

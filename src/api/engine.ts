@@ -65,6 +65,13 @@ export interface LaneStatus {
   success: { '1h': SuccessCount | null; '24h': SuccessCount | null };
 }
 
+export interface EndpointView {
+  /** By the filter that was valid where the event stands. */
+  matches(event: LogEvent): boolean;
+  /** The request that the endpoint would be sent for the event now. */
+  request(event: LogEvent): { headers: Record<string, string>; body: Buffer };
+}
+
 export interface Engine {
   /**
    * Appends events to an app's log, those with a `deliverAtMs` to come once it has; resolves once they are committed, one result per event.
@@ -86,6 +93,8 @@ export interface Engine {
     maxBytes: number;
     types: string[] | null;
     channels: string[] | null;
+    /** And what else must hold of an event. */
+    matches?: (event: LogEvent) => boolean;
   }): Promise<{ events: LogEvent[]; cursor: LogPlace; done: boolean }>;
   /** The end of the log, with all that was committed before the call. @throws TidingsError `not_found` */
   head(appId: string): Promise<LogEnd>;
@@ -109,6 +118,8 @@ export interface Engine {
    */
   openStream(request: StreamRequest): Promise<LogStream>;
   findEvent(appId: string, eventId: string): Promise<LogEvent | null>;
+  /** What an endpoint takes and how it is sent, for whoever fetches its events. */
+  endpointView(endpoint: Endpoint): Promise<EndpointView>;
   /** After a committed change of the app's endpoints or of the app: this process reloads at once. */
   configChanged(appId: string): void;
   /** After a replay of the endpoint was created or cancelled: its owner takes it up, or drops it. */

@@ -16,6 +16,7 @@ const operations: Operation[] = Object.entries(document.paths).flatMap(([path, m
 const ofApps = operations.filter(({ path }) => path.includes('{app}'));
 const ofEndpoints = operations.filter(({ path }) => path.includes('{endpoint}'));
 const ofEvents = operations.filter(({ path }) => path.includes('{event}'));
+const ofConsumers = operations.filter(({ path }) => path.includes('{consumer}'));
 const ofReplays = operations.filter(({ path }) => path.includes('{replay}'));
 const name = ({ method, path }: Operation): string => `${method} ${path}`;
 
@@ -28,6 +29,10 @@ const BODIES: Record<string, unknown> = {
   'POST /v1/apps/{app}/endpoints': { url: 'https://example.com/' },
   'PATCH /v1/apps/{app}/endpoints/{endpoint}': { description: 'Mine' },
   'POST /v1/apps/{app}/dead/resend': {},
+  'POST /v1/apps/{app}/consumers/{consumer}/commit': { cursor: 'none' },
+  'POST /v1/apps/{app}/consumers/{consumer}/release': { lease: 'lse_none' },
+  'POST /v1/apps/{app}/consumers/{consumer}/seek': { to: 'oldest' },
+  'POST /v1/apps/{app}/endpoints/{endpoint}/commit': { cursor: 'none' },
   'POST /v1/apps/{app}/endpoints/{endpoint}/replays': { from: 'oldest' },
   'POST /v1/apps/{app}/endpoints/{endpoint}/replays/plan': { from: 'oldest' },
 };
@@ -66,6 +71,7 @@ describe('isolation', () => {
     theirs = { app: theirApp, endpoint: await app.anEndpoint(theirApp, { uid: 'hook' }), event: published.body.id };
     const replays = `POST /v1/apps/${theirApp}/endpoints/hook/replays`;
     theirReplay = (await app.call(replays, { body: { from: 'oldest' } })).body.id;
+    await app.call(`PUT /v1/apps/${theirApp}/consumers/theirs-only`);
     await app.anEndpoint(mine, { uid: 'mine' });
     myKey = await app.aKey({ appId: mine });
     unknown = { app: app.ids.id('app'), endpoint: app.ids.id('endpoint'), event: app.ids.id('event') };
@@ -138,6 +144,28 @@ describe('isolation', () => {
     },
   );
 
+  test.each(ofConsumers.map((operation) => [name(operation), operation] as const))(
+    "%s answers another app's consumer like an unknown one",
+    async (_, operation) => {
+      if (operation.method === 'PUT') return; // makes one of that name
+      const body = BODIES[name(operation)] as object | undefined;
+      const cursor = (await app.call(`GET /v1/apps/${mine}/events`)).body.cursor;
+      const answers = await Promise.all(
+        ['theirs-only', 'nothing'].map((consumer) =>
+          app.call(`${operation.method} ${operation.path.replace('{app}', mine).replace('{consumer}', consumer)}`, {
+            key: myKey,
+            ...(body !== undefined && { body: 'cursor' in body ? { cursor } : body }),
+          }),
+        ),
+      );
+      expect(answers.map(({ status }) => status)).toEqual([404, 404]);
+      expect(without(answers[0], { consumer: 'theirs-only' })).toEqual(without(answers[1], { consumer: 'nothing' }));
+      const foreign = await call(operation, myKey, { ...theirs, consumer: 'theirs-only' });
+      expect(foreign.status).toBe(404);
+      expect((await app.call(`GET /v1/apps/${theirs.app}/consumers/theirs-only`)).status).toBe(200);
+    },
+  );
+
   test.each(
     operations.filter(({ path }) => path.startsWith('/v1/')).map((operation) => [name(operation), operation] as const),
   )('%s needs a key', async (_, operation) => {
@@ -180,6 +208,21 @@ describe('isolation', () => {
         expect(answer.body.code).toBe('invalid_cursor');
       }
     }
+    await app.call(`PUT /v1/apps/${mine}/consumers/billing`, { key: myKey });
+    await app.call(`PATCH /v1/apps/${mine}/endpoints/mine`, { key: myKey, body: { mode: 'pull' } });
+    for (const [route, body] of [
+      ['PUT consumers/other', { start: { cursor } }],
+      ['POST consumers/billing/commit', { cursor }],
+      ['POST consumers/billing/seek', { to: cursor }],
+      ['POST endpoints/mine/commit', { cursor }],
+      [`GET endpoints/mine/events?after=${cursor}`, undefined],
+    ] as const) {
+      const [method, path] = route.split(' ');
+      const answer = await app.call(`${method} /v1/apps/${mine}/${path}`, { key: myKey, ...(body && { body }) });
+      expect([route, answer.body.code]).toEqual([route, 'invalid_cursor']);
+    }
+    const start = { endpoint: theirs.endpoint };
+    expect((await app.call(`PUT /v1/apps/${mine}/consumers/other`, { key: myKey, body: { start } })).status).toBe(404);
     const page = Buffer.from(JSON.stringify(theirs.endpoint)).toString('base64url');
     const { data } = (await app.call(`GET /v1/apps/${mine}/endpoints?page=${page}`, { key: myKey })).body;
     expect(data.every(({ uid }: { uid: string }) => uid === 'mine')).toBe(true);
@@ -207,10 +250,10 @@ describe('isolation', () => {
       const isPublish =
         (/events(\/batch)?$/.test(operation.path) && operation.method === 'POST') ||
         (operation.path.includes('/scheduled/') && operation.method === 'DELETE');
+      // Reading on is reading, also where the cursor is kept on the server.
+      const isRead = /\/(plan|lease|commit|release)$/.test(operation.path);
       const isManage =
-        (operation.method !== 'GET' && !operation.path.endsWith('/plan')) ||
-        operation.path.endsWith('/secret') ||
-        operation.path === '/v1/keys';
+        (operation.method !== 'GET' && !isRead) || operation.path.endsWith('/secret') || operation.path === '/v1/keys';
       const needed = isPublish ? 'publish' : isManage ? 'manage' : READ;
       const others = (['read', 'publish', 'manage'] as const).filter((permission) => permission !== needed);
       const answer = await call(operation, await app.aKey({ appId: null, permissions: others }), theirs);

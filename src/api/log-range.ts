@@ -37,16 +37,27 @@ export async function resolveRange(
   appId: string,
   range: { from: string; to?: string | undefined },
 ): Promise<LogRange> {
-  const head = await context.engine.head(appId);
-  const oldest = await oldestKept(context.db, appId);
-  const start = oldest === null ? head : { position: oldest.position - 1, day: oldest.day };
-  const scope = { context, appId, start, head };
+  const scope = await scopeOf(context, appId);
   const from = await placeOf(scope, '/from', range.from);
   const to = await placeOf(scope, '/to', range.to ?? 'now');
   if (to.position < from.position) {
     throw invalidFields([{ path: '/to', message: 'The range ends before it begins: exchange `from` and `to`.' }]);
   }
   return { from, to };
+}
+
+/**
+ * The place of one end, at `path` in the body.
+ * @throws TidingsError `not_found`, `invalid_request`, `invalid_cursor`, `cursor_ahead`, `cursor_expired`
+ */
+export async function resolvePlace(context: ApiContext, appId: string, end: string, path: string): Promise<LogPlace> {
+  return await placeOf(await scopeOf(context, appId), path, end);
+}
+
+async function scopeOf(context: ApiContext, appId: string): Promise<Scope> {
+  const head = await context.engine.head(appId);
+  const oldest = await oldestKept(context.db, appId);
+  return { context, appId, head, start: oldest === null ? head : { position: oldest.position - 1, day: oldest.day } };
 }
 
 interface Scope {

@@ -17,7 +17,10 @@ import { referenceRoutes } from './reference.ts';
 import { RouteTable } from './route-table.ts';
 import { appRoutes } from './routes/apps.ts';
 import { attemptRoutes } from './routes/attempts.ts';
+import { consumerLeaseRoutes } from './routes/consumer-leases.ts';
+import { consumerRoutes } from './routes/consumers.ts';
 import { deadRoutes } from './routes/dead.ts';
+import { endpointEventRoutes } from './routes/endpoint-events.ts';
 import { endpointLifecycleRoutes } from './routes/endpoint-lifecycle.ts';
 import { endpointSecretRoutes } from './routes/endpoint-secret.ts';
 import { endpointStatusRoutes } from './routes/endpoint-status.ts';
@@ -50,6 +53,7 @@ const API_ROUTES = [
   streamRoutes,
   endpointRoutes,
   endpointLifecycleRoutes,
+  endpointEventRoutes,
   endpointSecretRoutes,
   endpointStatusRoutes,
   attemptRoutes,
@@ -57,6 +61,8 @@ const API_ROUTES = [
   replayRoutes,
   deadRoutes,
   scheduledRoutes,
+  consumerRoutes,
+  consumerLeaseRoutes,
 ];
 
 /** Builds the server with all routes, ready for `listen` or `inject`. */

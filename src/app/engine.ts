@@ -1,5 +1,6 @@
 // The engine as the API sees it: writer, log and lanes of this process behind one interface.
-import type { Appended, Engine, LaneStatus } from '../api/engine.ts';
+import type { Appended, EndpointView, Engine, LaneStatus } from '../api/engine.ts';
+import type { Endpoint } from '../core/endpoint.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
 import { type IdGenerator, idFromUuid } from '../core/id.ts';
@@ -19,6 +20,7 @@ import { type LogPage, type PageRequest, readPage } from '../pull/read-page.ts';
 import type { RenderedLog } from '../pull/rendered-log.ts';
 import { SharedPages } from '../pull/shared-pages.ts';
 import type { AddressRules } from '../push/address-guard.ts';
+import { buildRequest } from '../push/delivery-request.ts';
 import type { Dispatcher } from '../push/dispatcher.ts';
 import type { Lane } from '../push/lane.ts';
 import { loadEndpoint } from '../push/loaded-endpoint.ts';
@@ -28,6 +30,7 @@ import type { Sender } from '../push/sender.ts';
 import { type Attempt, lastAttemptNumber } from '../storage/attempt-listing.ts';
 import type { Database } from '../storage/database.ts';
 import { loadSecrets } from '../storage/endpoint-secrets.ts';
+import { listVersions } from '../storage/endpoint-versions.ts';
 import { findEvent } from '../storage/events.ts';
 import type { AttemptRow } from '../storage/flush.ts';
 import type { Head, LogEnd } from '../storage/heads.ts';
@@ -114,6 +117,21 @@ export class LocalEngine implements Engine {
 
   findEvent(appId: string, eventId: string): Promise<LogEvent | null> {
     return findEvent(this.#parts.db, appId, eventId);
+  }
+
+  async endpointView(endpoint: Endpoint): Promise<EndpointView> {
+    const { db, box, rules, version } = this.#parts;
+    const place = { appId: endpoint.appId, endpointId: endpoint.id };
+    const versions = await listVersions(db, place);
+    const loaded = loadEndpoint(
+      { ...endpoint, versions },
+      await loadSecrets(db, box, place.appId, place.endpointId),
+      rules,
+    );
+    return {
+      matches: (event) => loaded.matches(event),
+      request: (event) => buildRequest(loaded, { event, attempt: 1, startedMs: Date.now() }, version),
+    };
   }
 
   configChanged(appId: string): void {

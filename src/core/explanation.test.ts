@@ -11,6 +11,7 @@ function facts(more: Partial<DeliveryFacts> = {}): DeliveryFacts {
     match: { matches: true, why: [], fromPosition: 11 },
     settledThrough: 100,
     skipThrough: 0,
+    isPulled: false,
     createdPosition: 11,
     retry: null,
     dead: null,
@@ -33,6 +34,9 @@ describe('explanation', () => {
     ['dead', { dead: { attempts: 1, reason: 'skipped' } }, /skipped when the endpoint was resumed/],
     ['expired', { dead: { attempts: 1, reason: 'expired' } }, /^Retention/],
     ['expired', { isExpired: true }, /^Retention/],
+    ['pulled', { isPulled: true }, /^It was fetched in mode pull.*no attempts were made/],
+    ['pulled', { isPulled: true, attempts: { made: 2, deliveredMs: null } }, /2 attempts were made/],
+    ['unknown', { isPulled: true, attemptsKept: false }, /no longer kept/],
     [
       'retrying',
       { retry },

@@ -3,7 +3,8 @@ import type { Mismatch } from './filter.ts';
 
 /**
  * skipped = the endpoint was not to have it: it stands before the endpoint's start, or before the head from which it was resumed.
- * expired = retention dropped it before it was delivered. unknown = the facts that would tell are no longer kept.
+ * pulled = it was fetched
+ * while the endpoint was in mode pull. expired = retention dropped it before it was delivered. unknown = the facts that would tell are no longer kept.
  */
 export const DELIVERY_STATES = [
   'pending',
@@ -12,6 +13,7 @@ export const DELIVERY_STATES = [
   'dead',
   'unmatched',
   'skipped',
+  'pulled',
   'expired',
   'unknown',
 ] as const;
@@ -25,6 +27,8 @@ export interface DeliveryFacts {
   settledThrough: number;
   /** The endpoint was resumed from the head at this position; 0 = never. */
   skipThrough: number;
+  /** Whoever fetched the events in mode pull has moved the cursor past it. */
+  isPulled: boolean;
   /** The first position after the endpoint's creation. */
   createdPosition: number;
   retry: { attempts: number; dueMs: number; reason: string } | null;
@@ -77,6 +81,10 @@ export function explainDelivery(facts: DeliveryFacts): { state: DeliveryState; w
 function explainAbsence(facts: DeliveryFacts): { state: DeliveryState; words: string } {
   if (!facts.attemptsKept) {
     return { state: 'unknown', words: 'It is settled, but the attempts of that time are no longer kept.' };
+  }
+  if (facts.isPulled) {
+    const words = `It was fetched in mode pull, and the cursor committed past it; ${attemptsMade(facts.attempts.made)}.`;
+    return { state: 'pulled', words };
   }
   if (facts.attempts.made === 0 && facts.position < facts.createdPosition) {
     const words = `It stands before the endpoint's start: the endpoint was created when the log ended at position ${facts.createdPosition - 1}. A replay would send it.`;

@@ -18,6 +18,8 @@ export interface ReadRequest {
   maxBytes: number;
   types: string[] | null;
   channels: string[] | null;
+  /** And what else must hold of an event. */
+  matches?: (event: LogEvent) => boolean;
 }
 
 export interface ReadPage {
@@ -61,6 +63,7 @@ async function readAfter(parts: ReadParts, request: ReadRequest, start: LogPlace
     ...(request.types && { types: request.types }),
     ...(request.channels && { channels: request.channels }),
   });
+  const matches = (event: LogEvent): boolean => filter.matches(event) && (request.matches?.(event) ?? true);
   const events: LogEvent[] = [];
   let cursor = start;
   let bytes = 0;
@@ -72,7 +75,7 @@ async function readAfter(parts: ReadParts, request: ReadRequest, start: LogPlace
       break;
     }
     for (const event of chunk) {
-      if (filter.matches(event)) {
+      if (matches(event)) {
         if (events.length >= limit || (events.length > 0 && bytes + event.data.length > maxBytes)) {
           return { events, cursor, done: false };
         }

@@ -28,8 +28,8 @@ VALUES ($1, $2, $3, $4, $5, now())`,
 const INSERT_LANE = {
   name: 'insert_lane',
   text: `
-INSERT INTO lanes (app_id, endpoint_id, slot, settled_through, settled_day, updated_at)
-VALUES ($1, $2, $3, $4, $5, now())`,
+INSERT INTO lanes (app_id, endpoint_id, slot, settled_through, start_position, settled_day, updated_at)
+VALUES ($1, $2, $3, $4, $4, $5, now())`,
 } satisfies Query;
 
 /** Where a new endpoint's cursor stands: at the head, before the oldest event that is kept, or after a given one. */

@@ -141,6 +141,35 @@ export async function readEventAt(
   return rows.length === 0 ? null : toEvent(place.appId, place.day, rows[0]);
 }
 
+const EVENTS_AT = {
+  name: 'events_at',
+  text: `
+SELECT ${COLUMNS}, day FROM (
+  SELECT *, sum(octet_length(data)) OVER (ORDER BY position) - octet_length(data) AS bytes_before
+  FROM events WHERE app_id = $1 AND day = ANY ($2::date[]) AND position = ANY ($3::bigint[])
+) AS found
+WHERE bytes_before < $4 ORDER BY position`,
+} satisfies Query;
+
+/** Events by their places, in order, until the byte cap is reached; those that retention has dropped are left out. */
+export async function readEventsAt(
+  db: Queryable,
+  appId: string,
+  places: readonly EventPlace[],
+  maxBytes: number,
+): Promise<LogEvent[]> {
+  if (places.length === 0) return [];
+  const days = [...new Set(places.map(({ day }) => day))];
+  const positions = places.map(({ position }) => position);
+  const rows = await db.query<EventRow & { day: string }>(EVENTS_AT, [
+    uuidFromId('app', appId),
+    days,
+    positions,
+    maxBytes,
+  ]);
+  return rows.map((row) => toEvent(appId, row.day, row));
+}
+
 const FIND_EVENT = {
   name: 'find_event',
   text: `SELECT day::text AS day_text, ${COLUMNS} FROM events WHERE app_id = $1 AND event_id = $2 ORDER BY position DESC LIMIT 1`,

@@ -19,6 +19,8 @@ describe('lane state', () => {
       behind: 0,
       behindSeconds: 0,
       breaker: { state: 'closed', openSinceMs: null, nextProbeMs: null },
+      startPosition: start.position,
+      pulledThrough: 0,
     });
     await app.append(3);
     await app.sql("UPDATE events SET appended_at = now() - interval '60 seconds' WHERE position = 3");

@@ -12,6 +12,10 @@ export interface LaneState {
   /** Age of the oldest of them; 0 when there is none. */
   behindSeconds: number;
   breaker: BreakerSnapshot;
+  /** Where the cursor began. */
+  startPosition: number;
+  /** It was moved up to here by commits in mode pull; 0 = never. */
+  pulledThrough: number;
 }
 
 interface LaneStateRow {
@@ -22,12 +26,14 @@ interface LaneStateRow {
   next_probe_ms: number | null;
   behind: number;
   behind_seconds: number;
+  start_position: number;
+  pulled_through: number;
 }
 
 const READ_LANE_STATE = {
   name: 'read_lane_state',
   text: `
-SELECT l.settled_through, l.settled_day, l.breaker, date_part('epoch', l.breaker_open_since) * 1000 AS open_since_ms,
+SELECT l.settled_through, l.settled_day, l.start_position, l.pulled_through, l.breaker, date_part('epoch', l.breaker_open_since) * 1000 AS open_since_ms,
   date_part('epoch', l.breaker_next_probe_at) * 1000 AS next_probe_ms, h.last_position - l.settled_through AS behind,
   CASE WHEN h.last_position = l.settled_through THEN 0 ELSE coalesce((
     SELECT greatest(date_part('epoch', now() - e.appended_at), 0) FROM events e
@@ -51,6 +57,8 @@ export async function readLaneState(
     behind: row.behind,
     behindSeconds: row.behind_seconds,
     breaker: { state: row.breaker, openSinceMs: row.open_since_ms, nextProbeMs: row.next_probe_ms },
+    startPosition: row.start_position,
+    pulledThrough: row.pulled_through,
   };
 }
 

@@ -89,7 +89,9 @@ export function endpointStatusRoutes(server: ApiServer, context: ApiContext): vo
       const { appId } = request;
       const endpoint = await knownEndpoint(context, appId, request.params.endpoint);
       const place = { appId, endpointId: endpoint.id };
-      const live = engine.laneStatus(appId, endpoint.id);
+      // In mode pull the cursor is moved where it is written down, and no process knows more.
+      const isPulled = endpoint.config.mode === 'pull';
+      const live = isPulled ? null : engine.laneStatus(appId, endpoint.id);
       const { settled, lastAttempt, breaker, rateTokens, throttledUntilMs, ...status } =
         live ?? (await writtenStatus(context, endpoint));
       const { waiting, nextDueMs } = await readWaitingRetries(db, place);
@@ -107,7 +109,7 @@ export function endpointStatusRoutes(server: ApiServer, context: ApiContext): vo
         replays: (await listRunningReplays(db, place)).map((replay) => renderReplay(replay, instance)),
         expired: await expiredOf(db, place),
         lastAttempt: lastAttempt === null ? null : renderAttempt(lastAttempt),
-        stale: live === null,
+        stale: live === null && !isPulled,
       };
     },
   );
@@ -145,6 +147,9 @@ async function writtenStatus({ db, engine }: ApiContext, endpoint: Endpoint): Pr
 
 /** Why an endpoint does not send, as far as the database knows; null when it does. */
 export function writtenReason(endpoint: Endpoint): string | null {
+  if (endpoint.config.mode === 'pull') {
+    return 'The endpoint is in mode pull: nothing is sent to it, and its events wait to be fetched.';
+  }
   if (endpoint.disabledReason === 'gone')
     return 'The endpoint answered 410 Gone and was disabled. Resume it to send again.';
   if (endpoint.disabledAt !== null)

@@ -1,4 +1,3 @@
-import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { decodeCursor } from '../../core/cursor.ts';
 import { TidingsError } from '../../core/errors.ts';
@@ -9,6 +8,7 @@ import { appAccess } from '../access.ts';
 import { AttemptSchema, renderAttempt } from '../attempt-json.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
 import { cursorWriter, EventSchema, renderEvent } from '../event-json.ts';
+import { sendJson } from '../json-reply.ts';
 import { knownEndpoint } from '../known-endpoint.ts';
 import { decodePage, encodePage, idKey, PAGE_QUERY, pageOf } from '../page.ts';
 import { PROBLEM_RESPONSES } from '../problem.ts';
@@ -91,6 +91,10 @@ export function eventRoutes(server: ApiServer, context: ApiContext): void {
           `The endpoint ${request.body.endpoint} is ${state}. Resume it first.`,
         );
       }
+      if (endpoint.config.mode === 'pull') {
+        const detail = `The endpoint ${request.body.endpoint} is in mode pull: nothing is sent to it. Read its events, or turn it to push.`;
+        throw new TidingsError('endpoint_paused', detail);
+      }
       return renderAttempt(await engine.sendNow({ appId, endpoint, event, cause: 'resend' }));
     },
   );
@@ -113,8 +117,4 @@ export async function knownEvent(context: ApiContext, appId: string, eventId: st
   const event = EVENT_ID_PATTERN.test(eventId) ? await context.engine.findEvent(appId, eventId) : null;
   if (event === null) throw new TidingsError('not_found', `There is no event ${eventId} in this app's log.`);
   return event;
-}
-
-function sendJson(reply: FastifyReply, json: Buffer): FastifyReply {
-  return reply.header('content-type', 'application/json; charset=utf-8').send(json);
 }

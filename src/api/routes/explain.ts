@@ -27,7 +27,7 @@ const ExplanationSchema = z
     state: z
       .enum(DELIVERY_STATES)
       .describe(
-        '`pending`: its turn has not come. `retrying`: it failed, and is tried again. `skipped`: it stands before the start of the endpoint, or where it was resumed. `expired`: retention dropped it first. `unknown`: what would tell is no longer kept.',
+        '`pending`: its turn has not come. `retrying`: it failed, and is tried again. `skipped`: it stands before the start of the endpoint, or where it was resumed. `pulled`: it was fetched in mode pull. `expired`: retention dropped it first. `unknown`: what would tell is no longer kept.',
       ),
     words: z.string().describe('The same in words.'),
     event: z.string(),
@@ -119,12 +119,13 @@ async function explain(
   const version = versionAt(versions, event.configVersion);
   const match = version.compiled.explain(event);
   const createdPosition = versions[0].fromPosition;
-  const live = engine.laneStatus(appId, endpoint.id);
+  const live = endpoint.config.mode === 'pull' ? null : engine.laneStatus(appId, endpoint.id);
   const { state, words } = explainDelivery({
     position,
     match: { ...match, fromPosition: version.fromPosition },
     settledThrough: lane.position,
     skipThrough: endpoint.skipThrough,
+    isPulled: position > lane.startPosition && position <= lane.pulledThrough,
     createdPosition,
     ...recorded,
     isExpired: recorded.expiration !== null,

@@ -21,3 +21,5 @@ CREATE TABLE consumers (
 
 -- Up to here the endpoint's cursor was moved by whoever fetched its events in mode pull; 0 = never. So that it can be told what became of them.
 ALTER TABLE lanes ADD COLUMN pulled_through bigint NOT NULL DEFAULT 0;
+-- Where the endpoint's cursor began: nothing before it was ever due.
+ALTER TABLE lanes ADD COLUMN start_position bigint NOT NULL DEFAULT 0;
