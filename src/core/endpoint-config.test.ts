@@ -49,6 +49,7 @@ describe('endpoint config', () => {
       order: 'none',
       onExhausted: 'skip',
       batch: null,
+      mode: 'push',
     });
   });
 
@@ -66,6 +67,7 @@ describe('endpoint config', () => {
       order: 'strict' as const,
       onExhausted: 'block' as const,
       batch: { maxEvents: 100, maxWaitMs: 250 },
+      mode: 'pull' as const,
     };
     const { retry, ...rest } = input;
     expect(created(input)).toEqual({ url: URL_GIVEN, ...rest, retryDelaysSeconds: retry.delaysSeconds });
@@ -279,6 +281,7 @@ describe('endpoint change', () => {
     order: 'strict',
     onExhausted: 'block',
     batch: { maxEvents: 10, maxWaitMs: 10 },
+    mode: 'pull',
   });
 
   test('leaves what is absent as it was', () => {
@@ -301,6 +304,7 @@ describe('endpoint change', () => {
       order: null,
       onExhausted: null,
       batch: null,
+      mode: null,
     };
     expect(configOf(mergeEndpointConfig(current, nothing))).toEqual(created());
     expect(configOf(mergeEndpointConfig(current, { retry: { delaysSeconds: null } })).retryDelaysSeconds).toBeNull();
