@@ -26,8 +26,6 @@ export interface AppLanesParts {
 /** Beyond this the events that arrive during a reload are left to be read from the log. */
 const MAX_WAITING_EVENTS = 2000;
 const RELOAD_RETRY_MS = 1000;
-/** An app of which nothing was heard for so long may be forgotten until something is. */
-const COLD_AFTER_MS = 300_000;
 /** Lanes that nothing matches advance in memory; so often they are written down (design rule 11). */
 const PERSIST_EVERY_POSITIONS = 10_000;
 
@@ -65,10 +63,10 @@ export class AppLanes {
     return this.#routed;
   }
 
-  /** Whether nothing has come for a while and forgetting the app loses nothing. Lanes that lack but their checkpoint ask for it. */
-  coolDown(nowMs: number): boolean {
+  /** Whether nothing has come for `afterMs` and forgetting the app loses nothing. Lanes that lack but their checkpoint ask for it. */
+  coolDown(nowMs: number, afterMs: number): boolean {
     if (!this.loaded || this.#loading || this.#loadingReplays || this.#waiting.length > 0) return false;
-    if (nowMs - this.#movedMs < COLD_AFTER_MS) return false;
+    if (nowMs - this.#movedMs < afterMs) return false;
     let isCold = true;
     for (const lane of this.lanes.values()) isCold = lane.coolDown(nowMs) && isCold;
     return isCold;

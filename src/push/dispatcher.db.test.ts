@@ -9,7 +9,10 @@ import { until } from '../../test/until.ts';
 import { slotOf } from '../core/endpoint.ts';
 import { uuidFromId } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
+import { readHead } from '../storage/heads.ts';
 import { registerProcess } from '../storage/processes.ts';
+import { createReplay, findReplay } from '../storage/replays.ts';
+import type { DispatcherOptions } from './dispatcher.ts';
 
 let database: TestDatabase;
 const running: { stop(): Promise<void> }[] = [];
@@ -27,10 +30,11 @@ const sql = (text: string) =>
 const GONE: SendResult = { ...REJECTED, reason: 'status_410', status: 410 };
 
 /** One process; `sent` are the requests that are not yet answered. */
-function aProcess() {
+function aProcess(dispatcher?: DispatcherOptions) {
   const sent: { endpoint: string; id: string; answer: (result: SendResult) => void }[] = [];
   const waiting: (() => void)[] = [];
   const engine = engineAlone(database, {
+    ...(dispatcher && { dispatcher }),
     send: ({ headers }, done) => {
       sent.push({ endpoint: headers['x-endpoint'], id: headers['webhook-id'], answer: done });
       for (const resolve of waiting.splice(0)) resolve();
@@ -175,5 +179,94 @@ describe('dispatcher', () => {
     await process.publish(appId);
     (await process.request(2)).answer(GONE);
     await until(() => process.dispatcher.lane(appId, endpointId)?.state === 'disabled');
+  });
+
+  test('slots are not let go of before the load under way that may bring lanes of theirs', async () => {
+    const process = aProcess();
+    await process.start();
+    const appId = await anApp(database.db);
+    const endpointId = await anEndpoint(appId, 'a');
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const reached = new Promise<void>((resolve) => {
+      process.db.holds = { name: 'load_secrets_of_app', until: held, reached: resolve };
+    });
+    await process.publish(appId);
+    await reached;
+    let isReleased = false;
+    const released = process.dispatcher.releaseSlots([slotOf(uuidFromId('endpoint', endpointId))]).then(() => {
+      isReleased = true;
+    });
+    await sql('SELECT 1');
+    expect(isReleased).toBe(false);
+    release();
+    const request = await Promise.race([process.request(1), released.then(() => null)]);
+    request?.answer(DELIVERED);
+    await released;
+    expect(process.dispatcher.lane(appId, endpointId)).toBeNull();
+    expect(process.dispatcher.open).toBe(0);
+  });
+
+  test('a replay that is created while its app is loaded is not missed', async () => {
+    const process = aProcess();
+    await process.start();
+    const appId = await anApp(database.db);
+    const endpointId = await anEndpoint(appId, 'a');
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const reached = new Promise<void>((resolve) => {
+      process.db.holds = { name: 'load_secrets_of_app', until: held, reached: resolve };
+    });
+    await process.publish(appId);
+    await reached; // the snapshot is taken
+    const head = (await readHead(database.db, appId))!;
+    const replayId = testIds.id('replay');
+    const range = { from: { position: 0, day: head.day }, to: { position: 1, day: head.day } };
+    const rest = { only: 'all' as const, types: null, reason: null, idempotency: null };
+    await createReplay(database.db, { id: replayId, appId, endpointId, ...range, ...rest });
+    process.dispatcher.reloadReplays(appId, endpointId);
+    release();
+    (await process.request(1)).answer(DELIVERED);
+    (await process.request(2)).answer(DELIVERED);
+    await until(async () => (await findReplay(database.db, { appId, endpointId, replayId }))?.state === 'done');
+    expect(process.sent).toHaveLength(2);
+  });
+
+  test('a request that cannot be built is an outcome, and its lane goes on', async () => {
+    const process = aProcess();
+    await process.start();
+    const appId = await anApp(database.db);
+    const endpointId = await anEndpoint(appId, 'a');
+    await process.publish(appId);
+    (await process.request(1)).answer(DELIVERED);
+    const lane = process.dispatcher.lane(appId, endpointId)!;
+    const { keys } = lane.endpoint;
+    lane.endpoint.keys = () => {
+      throw new Error('no key');
+    };
+    await process.publish(appId);
+    await until(() => lane.retryCount === 1);
+    expect(lane.lastAttempt?.result).toMatchObject({ reason: 'internal_error', error: 'Error: no key' });
+    lane.endpoint.keys = keys;
+    const id = await process.publish(appId);
+    expect((await process.request(2)).id).toBe(id);
+  });
+
+  test('an app of which nothing was heard for a while is forgotten once it is written down, and comes back', async () => {
+    const process = aProcess({ sweep: { workEveryMs: 20, retriesEveryMs: 60_000, coldAfterMs: 50 } });
+    await process.start();
+    const appId = await anApp(database.db);
+    await anEngineEndpoint(database.db, { appId, name: 'other', settings: { filter: { types: ['other'] } } });
+    await anEndpoint(appId, 'a');
+    await process.publish(appId);
+    (await process.request(1)).answer(DELIVERED);
+    await until(() => process.dispatcher.laneCount === 0);
+    expect((await sql('SELECT count(*) FROM lanes WHERE settled_through = 1'))[0].count).toBe(2);
+    const id = await process.publish(appId);
+    expect((await process.request(2)).id).toBe(id);
   });
 });

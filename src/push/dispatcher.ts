@@ -93,7 +93,7 @@ export class Dispatcher {
       onWork: (appId) => {
         if (!this.#apps.has(appId)) this.#openApp(appId, null);
       },
-      onUnload: () => this.#unload(),
+      onUnload: (coldAfterMs) => this.#unload(coldAfterMs),
       onError: parts.onError,
       options: parts.options?.sweep,
     });
@@ -273,10 +273,10 @@ export class Dispatcher {
   }
 
   /** Forgets apps of which nothing has been heard for a while; their next event, or a retry that falls due, brings them back. */
-  #unload(): void {
+  #unload(coldAfterMs: number): void {
     const now = Date.now();
     for (const [appId, app] of this.#apps) {
-      if (!app.coolDown(now)) continue;
+      if (!app.coolDown(now, coldAfterMs)) continue;
       app.stop();
       this.#apps.delete(appId);
     }

@@ -7,9 +7,15 @@ import { lanesWithDueRetries } from '../storage/retries.ts';
 export interface LaneSweepOptions {
   retriesEveryMs: number;
   workEveryMs: number;
+  /** An app of which nothing was heard for so long may be forgotten until something is. */
+  coldAfterMs: number;
 }
 
-export const LANE_SWEEP_DEFAULTS: LaneSweepOptions = { retriesEveryMs: 30_000, workEveryMs: 60_000 };
+export const LANE_SWEEP_DEFAULTS: LaneSweepOptions = {
+  retriesEveryMs: 30_000,
+  workEveryMs: 60_000,
+  coldAfterMs: 300_000,
+};
 
 const MAX_LANES = 10_000;
 
@@ -21,7 +27,7 @@ export interface LaneSweepParts {
   /** This app has work. */
   onWork: (appId: string) => void;
   /** It is time to let go of what is idle. */
-  onUnload: () => void;
+  onUnload: (coldAfterMs: number) => void;
   onError: (error: unknown) => void;
   options?: Partial<LaneSweepOptions>;
 }
@@ -72,6 +78,6 @@ export class LaneSweep {
     const owned = slots();
     if (owned.length === 0) return;
     for (const appId of await appsWithWork(db, owned)) onWork(appId);
-    onUnload();
+    onUnload(this.#options.coldAfterMs);
   }
 }
