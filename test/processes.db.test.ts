@@ -3,9 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Config } from '../src/app/config.ts';
 import { startTidings, type Tidings } from '../src/app/tidings.ts';
+import { uuidFromId } from '../src/core/id.ts';
 import { liveProcesses } from '../src/storage/processes.ts';
 import { type Receiver, receiver } from './receiver.ts';
-import { type Running, running, testConfig } from './running.ts';
+import { type Running, type RunningAnswer, running, testConfig } from './running.ts';
 import { until } from './until.ts';
 
 let server: Running;
@@ -25,6 +26,14 @@ async function anotherProcess(options: Partial<Config> = {}): Promise<Tidings> {
   const other = await startTidings(testConfig(server.database.url, options), { migrate: false });
   others.push(other);
   return other;
+}
+
+/** Calls another process than the one that `server` is. */
+async function askOther(other: Tidings, route: string, body?: object): Promise<Pick<RunningAnswer, 'status' | 'body'>> {
+  const [method, path] = route.split(' ');
+  const headers = { authorization: `Bearer ${server.key}`, ...(body && { 'content-type': 'application/json' }) };
+  const response = await fetch(`${other.url}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+  return { status: response.status, body: await response.json() };
 }
 
 /** Slots by process, sorted. */
@@ -125,5 +134,103 @@ describe('several processes', () => {
     expect((await fetch(`${other.url}/v1/apps/${appId}`, { method: 'DELETE', headers })).status).toBe(204);
     const lanes = async () => /^tidings_lanes (\d+)$/m.exec((await server.call('GET /metrics')).bytes.toString())?.[1];
     await until(async () => (await lanes()) === '0');
+  }, 60_000);
+});
+
+describe.each([
+  { notify: true, words: 'by notifications' },
+  { notify: false, words: 'without notifications' },
+])('a process that sends nothing asks the owner of the lane, $words', ({ notify }) => {
+  let api: Tidings;
+  let appId: string;
+  let endpointId: string;
+  beforeEach(async () => {
+    await server.close();
+    server = await running({ notify });
+    api = await anotherProcess({ roles: ['api'], notify });
+    appId = await server.anApp();
+    endpointId = await server.anEndpoint(appId, {
+      url: hooks.url,
+      timeoutMs: 2000,
+      retry: { delaysSeconds: [3600] },
+    });
+    // The processes know of each other from their next turn on.
+    await until(
+      async () => (await askOther(api, `POST /v1/apps/${appId}/endpoints/${endpointId}/test`)).status === 200,
+    );
+    hooks.requests.length = 0;
+  });
+
+  test('for a test event', async () => {
+    const { status, body } = await askOther(api, `POST /v1/apps/${appId}/endpoints/${endpointId}/test`);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ cause: 'test', outcome: 'delivered', status: 200 });
+    expect(hooks.requests).toHaveLength(1);
+    expect(hooks.requests[0].headers['webhook-id']).toBe(body.event);
+    const { body: attempts } = await askOther(api, `GET /v1/apps/${appId}/endpoints/${endpointId}/attempts`);
+    expect(attempts.data[0].id).toBe(body.id);
+  }, 60_000);
+
+  test('for a resend, after which no retry follows', async () => {
+    hooks.respondWith(500);
+    const { id } = await server.publish(appId);
+    await until(async () => (await server.ask(`GET /v1/apps/${appId}/events/${id}/attempts`)).data.length === 1);
+    hooks.respondWith(200);
+    const { status, body } = await askOther(api, `POST /v1/apps/${appId}/events/${id}/resend`, {
+      endpoint: endpointId,
+    });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ cause: 'resend', attempt: 2, outcome: 'delivered' });
+    await until(async () => {
+      const { retries } = await server.ask(`GET /v1/apps/${appId}/endpoints/${endpointId}/status`);
+      return retries.waiting === 0;
+    });
+    expect(hooks.requests).toHaveLength(2);
+  }, 60_000);
+
+  test('and tells why it cannot be done', async () => {
+    const forbidden = await server.anEndpoint(appId, { url: hooks.url });
+    await server.database.db.query(
+      {
+        name: 'test_forbid',
+        text: `UPDATE endpoints SET config = jsonb_set(config, '{url}', '"http://10.0.0.1/"') WHERE endpoint_id = $1`,
+      },
+      [uuidFromId('endpoint', forbidden)],
+    );
+    const { status, body } = await askOther(api, `POST /v1/apps/${appId}/endpoints/${forbidden}/test`);
+    expect(status).toBe(400);
+    expect(body.code).toBe('address_forbidden');
+  }, 60_000);
+
+  test('for replays', async () => {
+    const { id } = await server.publish(appId);
+    await until(() => hooks.requests.length === 1);
+    const created = await askOther(api, `POST /v1/apps/${appId}/endpoints/${endpointId}/replays`, { from: 'oldest' });
+    expect(created.status).toBe(201);
+    await until(() => hooks.requests.length === 2);
+    expect(hooks.requests[1].headers['webhook-id']).toBe(id);
+  }, 60_000);
+
+  test('for its status, and for the end of a pause', async () => {
+    await server.publish(appId);
+    await until(() => hooks.requests.length === 1);
+    const route = `GET /v1/apps/${appId}/endpoints/${endpointId}/status`;
+    await until(async () => {
+      const { body } = await askOther(api, route);
+      return body.lag.events === 0 && body.lastAttempt?.cause === 'live';
+    });
+    const { body } = await askOther(api, route);
+    expect(body).toMatchObject({ state: 'active', stale: !notify, inFlight: notify ? 0 : null });
+
+    hooks.respondWith('hang');
+    await server.publish(appId);
+    await until(() => hooks.requests.length === 2);
+    const paused = await askOther(api, `POST /v1/apps/${appId}/endpoints/${endpointId}/pause`);
+    expect(paused.body.state).toBe('pausing');
+    if (!notify) return; // then it is told by the time that has gone by
+    await until(async () => {
+      const { body } = await askOther(api, `GET /v1/apps/${appId}/endpoints/${endpointId}`);
+      return body.state === 'paused';
+    });
   }, 60_000);
 });

@@ -27,7 +27,7 @@ export class TableEngine implements Engine {
   readonly changedReplays: string[] = [];
   /** What the next append fails with. */
   failure: Error | null = null;
-  lane: LaneStatus | null = null;
+  lane: LaneStatus | 'at rest' | null = null;
   isReady = true;
   readonly #db: Database;
   readonly #ids: IdGenerator;
@@ -126,12 +126,16 @@ export class TableEngine implements Engine {
     this.changedApps.push(appId);
   }
 
-  replaysChanged(_appId: string, endpointId: string): void {
+  async replaysChanged(_appId: string, endpointId: string): Promise<void> {
     this.changedReplays.push(endpointId);
   }
 
-  laneStatus(): LaneStatus | null {
+  async laneStatus(): Promise<LaneStatus | 'at rest' | null> {
     return this.lane;
+  }
+
+  async isPausing(): Promise<boolean> {
+    return this.lane !== null && this.lane !== 'at rest' && this.lane.state === 'pausing';
   }
 
   async sendNow(request: Parameters<Engine['sendNow']>[0]): Promise<Attempt> {

@@ -129,15 +129,15 @@ export const EndpointChangeSchema = z.strictObject({ url: z.string().optional(),
     'What is absent stays, null is the default. Filter, headers, retry delays, rate and batch are replaced as a whole.',
 });
 
-/** The state as far as this process knows: an owner elsewhere may still be pausing. */
-export function stateOf(endpoint: Endpoint, engine: Engine): EndpointState {
+/** Paused only when the owner of the lane has confirmed that nothing is open. */
+export async function stateOf(endpoint: Endpoint, engine: Engine): Promise<EndpointState> {
   if (endpoint.config.mode === 'pull') return 'pull';
   if (endpoint.disabledAt !== null) return 'disabled';
   if (endpoint.pausedAt === null) return 'active';
-  return engine.laneStatus(endpoint.appId, endpoint.id)?.state === 'pausing' ? 'pausing' : 'paused';
+  return (await engine.isPausing(endpoint)) ? 'pausing' : 'paused';
 }
 
-export function renderEndpoint(endpoint: Endpoint, engine: Engine): z.infer<typeof EndpointSchema> {
+export async function renderEndpoint(endpoint: Endpoint, engine: Engine): Promise<z.infer<typeof EndpointSchema>> {
   const { config } = endpoint;
   return {
     id: endpoint.id,
@@ -156,7 +156,7 @@ export function renderEndpoint(endpoint: Endpoint, engine: Engine): z.infer<type
     onExhausted: config.onExhausted,
     batch: config.batch,
     mode: config.mode,
-    state: stateOf(endpoint, engine),
+    state: await stateOf(endpoint, engine),
     disabledReason: endpoint.disabledReason,
     pausedAt: endpoint.pausedAt?.toISOString() ?? null,
     disabledAt: endpoint.disabledAt?.toISOString() ?? null,

@@ -123,10 +123,15 @@ export interface Engine {
   /** After a committed change of the app's endpoints or of the app: this process reloads at once. */
   configChanged(appId: string): void;
   /** After a replay of the endpoint was created or cancelled: its owner takes it up, or drops it. */
-  replaysChanged(appId: string, endpointId: string): void;
-  /** null: this process does not own the lane. */
-  laneStatus(appId: string, endpointId: string): LaneStatus | null;
-  /** Makes one attempt now, outside the endpoint's schedule; `event` null = a test event. */
+  replaysChanged(appId: string, endpointId: string): Promise<void>;
+  /**
+   * What the owner of the lane tells, here or in another process. `at rest`: it has nothing of the lane in memory, so what is written down is all
+   * there is. null: it does not answer.
+   */
+  laneStatus(appId: string, endpointId: string): Promise<LaneStatus | 'at rest' | null>;
+  /** Whether attempts for an endpoint that was paused may still be open: until its owner says no. */
+  isPausing(endpoint: Endpoint): Promise<boolean>;
+  /** Makes one attempt now, here or in the process that owns the lane, outside the endpoint's schedule; `event` null = a test event. */
   sendNow(request: {
     appId: string;
     endpoint: Endpoint;

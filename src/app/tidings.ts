@@ -17,6 +17,7 @@ import { FrameRuns } from '../pull/frame-runs.ts';
 import { LogReaders } from '../pull/log-readers.ts';
 import { RenderedLog } from '../pull/rendered-log.ts';
 import { parseTarget } from '../push/address-guard.ts';
+import { CommandPoll } from '../push/command-poll.ts';
 import { Dispatcher } from '../push/dispatcher.ts';
 import { Operations } from '../push/operations.ts';
 import { Ownership } from '../push/ownership.ts';
@@ -26,8 +27,10 @@ import type { Database } from '../storage/database.ts';
 import { readHead } from '../storage/heads.ts';
 import { loadInstance } from '../storage/instance.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
+import { commandHandlers } from './command-handlers.ts';
 import type { Config } from './config.ts';
 import { LocalEngine } from './engine.ts';
+import { LaneOwner } from './lane-owner.ts';
 import { onErrorOf, openLog } from './log.ts';
 import { Maintenance } from './maintenance.ts';
 import { loadMasterKey } from './master-key.ts';
@@ -147,7 +150,10 @@ async function start(
     roles,
     load: () => dispatcher.load(),
     onTaken: (slots) => void dispatcher.takeSlots(slots),
-    onRelease: (slots) => dispatcher.releaseSlots(slots),
+    onRelease: async (slots) => {
+      await commands.release(slots);
+      await dispatcher.releaseSlots(slots);
+    },
     onLost: () => dispatcher.loseAll(),
     onMoved: () => hints.slotsMoved(),
     onError,
@@ -159,9 +165,11 @@ async function start(
     isAlone: () => ownership.others.length === 0,
     onHead: (appId, head) => tail.headFound(appId, head),
     onAppChanged: (appId) => void lookAtHead({ db, tail, dispatcher, onError }, appId),
-    onCommand: () => {},
+    onCommand: (slot) => {
+      if (ownership.owns(slot)) commands.soon();
+    },
     onSlotsMoved: () => ownership.turnSoon(),
-    answer: () => null,
+    answer: (question) => owner.answer(question),
     onError,
   });
   const dispatcher: Dispatcher = new Dispatcher({
@@ -180,24 +188,22 @@ async function start(
     },
     onError,
   });
+  const owner = new LaneOwner({ db, tail, dispatcher, ownership, hints });
+  const direct = { db, box, rules, ids, dispatcher, ownership, hints, sender, version: VERSION };
+  const commands = new CommandPoll({ db, ownership, handlers: commandHandlers(direct), onError });
   const readiness = new Readiness({ db, ownership, roles });
   const engine = new LocalEngine({
-    db,
-    box,
-    rules,
-    ids,
+    ...direct,
     cache,
     rendered,
     tail,
     readers,
     runs,
     writer,
-    dispatcher,
     ownership,
     hints,
-    sender,
+    owner,
     readiness,
-    version: VERSION,
     onError,
   });
   const registry = new Registry();
@@ -230,10 +236,12 @@ async function start(
   const startPushing = async (): Promise<void> => {
     if (roles.includes('push')) await dispatcher.start();
     await ownership.start();
+    await commands.start();
   };
   const letGo = async (): Promise<void> => {
     const beganMs = performance.now();
     await ownership.leave(drainMs);
+    await commands.stop();
     await dispatcher.stop(Math.max(0, drainMs - (performance.now() - beganMs)));
     await ownership.stop();
   };

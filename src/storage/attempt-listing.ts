@@ -230,3 +230,19 @@ export async function lastAttemptNumber(
   const [row] = await db.query<{ attempt: number }>(LAST_ATTEMPT_NUMBER, values);
   return row.attempt;
 }
+
+const FIND_ATTEMPT = {
+  name: 'find_attempt',
+  text: `SELECT ${COLUMNS} FROM attempts WHERE app_id = $1 AND endpoint_id = $2 AND attempt_id = $3 AND day = $4`,
+} satisfies Query;
+
+/** One attempt, by its id and the day inside it; null when it is not (yet) written down. */
+export async function findAttempt(
+  db: Queryable,
+  place: { appId: string; endpointId: string; attemptUuid: string; day: string },
+): Promise<Attempt | null> {
+  const { appId, endpointId, attemptUuid, day } = place;
+  const values = [uuidFromId('app', appId), uuidFromId('endpoint', endpointId), attemptUuid, day];
+  const [row] = await db.query<AttemptRow>(FIND_ATTEMPT, values);
+  return row ? toAttempt(appId, row) : null;
+}

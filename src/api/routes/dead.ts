@@ -147,7 +147,7 @@ export function deadRoutes(server: ApiServer, context: ApiContext): void {
           replays.push(
             await createReplay(db, { id, appId, endpointId, ...range, only: 'dead', types, reason, idempotency }),
           );
-          engine.replaysChanged(appId, endpointId);
+          await engine.replaysChanged(appId, endpointId);
         } catch (error) {
           // The endpoint that was named is what the caller wants to hear of; of many, one must not keep the others back.
           if (body.endpoint !== undefined || !isOfEndpoint(error)) throw error;

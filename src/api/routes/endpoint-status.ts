@@ -64,7 +64,9 @@ const StatusSchema = z
       ),
     lastAttempt: AttemptSchema.nullable(),
     success: z.object({ '1h': SuccessSchema, '24h': SuccessSchema }),
-    stale: z.boolean().describe('Another process sends for this endpoint: this is what was last written down.'),
+    stale: z
+      .boolean()
+      .describe('The process that sends for this endpoint has not answered: this is what was last written down.'),
   })
   .meta({ id: 'EndpointStatus' });
 
@@ -91,9 +93,9 @@ export function endpointStatusRoutes(server: ApiServer, context: ApiContext): vo
       const place = { appId, endpointId: endpoint.id };
       // In mode pull the cursor is moved where it is written down, and no process knows more.
       const isPulled = endpoint.config.mode === 'pull';
-      const live = isPulled ? null : engine.laneStatus(appId, endpoint.id);
+      const live = isPulled ? null : await engine.laneStatus(appId, endpoint.id);
       const { settled, lastAttempt, breaker, rateTokens, throttledUntilMs, ...status } =
-        live ?? (await writtenStatus(context, endpoint));
+        live === null || live === 'at rest' ? await writtenStatus(context, endpoint, live) : live;
       const { waiting, nextDueMs } = await readWaitingRetries(db, place);
       const { order, onExhausted, batch, rate } = endpoint.config;
       return {
@@ -120,23 +122,31 @@ async function expiredOf(db: ApiContext['db'], place: { appId: string; endpointI
   return expired && { ...expired, at: expired.at.toISOString() };
 }
 
-type WrittenStatus = Omit<LaneStatus, 'window' | 'inFlight' | 'rate'> & { window: null; inFlight: null; rate: null };
+type WrittenStatus = Omit<LaneStatus, 'window' | 'inFlight' | 'rate'> & {
+  window: null;
+  inFlight: number | null;
+  rate: number | null;
+};
 
-/** What the database knows of a lane that another process owns. @throws TidingsError `not_found` */
-async function writtenStatus({ db, engine }: ApiContext, endpoint: Endpoint): Promise<WrittenStatus> {
+/** What the database knows of a lane that is at rest, or whose owner does not answer. @throws TidingsError `not_found` */
+async function writtenStatus(
+  { db, engine }: ApiContext,
+  endpoint: Endpoint,
+  live: 'at rest' | null,
+): Promise<WrittenStatus> {
   const place = { appId: endpoint.appId, endpointId: endpoint.id };
   const lane = await readLaneState(db, place);
   if (lane === null) throw noEndpoint(endpoint.id);
   const { attempts } = await listEndpointAttempts(db, place, { limit: 1, before: null, outcome: null });
   return {
-    state: stateOf(endpoint, engine),
+    state: await stateOf(endpoint, engine),
     reason: writtenReason(endpoint),
     settled: { position: lane.position, day: lane.day },
     lag: { events: lane.behind, seconds: lane.behindSeconds },
     breaker: lane.breaker,
     window: null,
-    inFlight: null,
-    rate: null,
+    inFlight: live && 0,
+    rate: live && 0,
     rateTokens: null,
     throttledUntilMs: null,
     blocked: null,

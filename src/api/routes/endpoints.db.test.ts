@@ -291,6 +291,8 @@ describe('endpoints API', () => {
       success: { '1h': null, '24h': null },
       stale: true,
     });
+    app.engine.lane = 'at rest';
+    expect((await get(id, '/status')).body).toEqual({ ...stale, inFlight: 0, rate: 0, stale: false });
     app.engine.lane = {
       state: 'pausing',
       reason: 'The endpoint was paused.',

@@ -53,7 +53,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
         idempotency: creationKey(request),
       });
       engine.configChanged(appId);
-      return reply.code(201).send(renderEndpoint(endpoint, engine));
+      return reply.code(201).send(await renderEndpoint(endpoint, engine));
     },
   );
 
@@ -76,7 +76,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
       const before = decodePage(page, idKey('endpoint'));
       const endpoints = await listEndpoints(db, request.appId, { limit: limit + 1, before });
       return cutPage(
-        endpoints.map((endpoint) => renderEndpoint(endpoint, engine)),
+        await Promise.all(endpoints.map((endpoint) => renderEndpoint(endpoint, engine))),
         limit,
         (endpoint) => endpoint.id,
       );

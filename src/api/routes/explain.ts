@@ -119,7 +119,8 @@ async function explain(
   const version = versionAt(versions, event.configVersion);
   const match = version.compiled.explain(event);
   const createdPosition = versions[0].fromPosition;
-  const live = endpoint.config.mode === 'pull' ? null : engine.laneStatus(appId, endpoint.id);
+  const told = endpoint.config.mode === 'pull' ? null : await engine.laneStatus(appId, endpoint.id);
+  const live = told === 'at rest' ? null : told;
   const { state, words } = explainDelivery({
     position,
     match: { ...match, fromPosition: version.fromPosition },
@@ -149,7 +150,7 @@ async function explain(
         actual: typeof actual === 'string' ? actual : [...actual],
       })),
     },
-    endpointState: stateOf(endpoint, engine),
+    endpointState: await stateOf(endpoint, engine),
     breaker: renderBreaker(live?.breaker ?? lane.breaker),
     cursor: cursorWriter(instance, uuidFromId('app', appId))(lane),
     cursorPosition: lane.position,

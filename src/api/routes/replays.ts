@@ -58,7 +58,7 @@ export function replayRoutes(server: ApiServer, context: ApiContext): void {
         reason: null,
         idempotency: creationKey(request),
       });
-      engine.replaysChanged(appId, endpointId);
+      await engine.replaysChanged(appId, endpointId);
       return reply.code(201).send(renderReplay(replay, instance));
     },
   );
@@ -156,7 +156,7 @@ export function replayRoutes(server: ApiServer, context: ApiContext): void {
       const { appId } = request;
       const { id: endpointId } = await knownEndpoint(context, appId, request.params.endpoint);
       const replay = await cancelReplay(db, { appId, endpointId, replayId: request.params.replay });
-      engine.replaysChanged(appId, endpointId);
+      await engine.replaysChanged(appId, endpointId);
       return renderReplay(replay, instance);
     },
   );
