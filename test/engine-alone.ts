@@ -6,6 +6,7 @@ import { IdGenerator } from '../src/core/id.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../src/core/secret-box.ts';
 import { generateSecret } from '../src/core/signature.ts';
 import { EventCache } from '../src/log/event-cache.ts';
+import { GapReader } from '../src/log/gap-reader.ts';
 import { Tail } from '../src/log/tail.ts';
 import { Writer } from '../src/log/writer.ts';
 import { Dispatcher, type DispatcherOptions, type DispatcherParts } from '../src/push/dispatcher.ts';
@@ -84,8 +85,10 @@ export function engineAlone({ connection }: Pick<TestDatabase, 'connection'>, op
   let isDead = false;
   const tail: Tail = new Tail({
     cache,
+    gaps: new GapReader({ db, cache }),
+    isWanted: (appId) => dispatcher.wants(appId),
     onEvents: (appId, events, head) => dispatcher.onEvents(appId, events, head),
-    onFirstSeen: (appId, head) => dispatcher.onHead(appId, head),
+    onHead: (appId, head) => dispatcher.onHead(appId, head),
     onConfigChanged: (appId) => dispatcher.configChanged(appId),
     onError,
   });

@@ -9,6 +9,7 @@ import { startTidings } from '../src/app/tidings.ts';
 import type { SendResult } from '../src/core/outcome.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../src/core/secret-box.ts';
 import { EventCache } from '../src/log/event-cache.ts';
+import { GapReader } from '../src/log/gap-reader.ts';
 import { HeadsPoll } from '../src/log/heads-poll.ts';
 import { Hints } from '../src/log/hints.ts';
 import { Scheduler } from '../src/log/scheduler.ts';
@@ -59,8 +60,10 @@ function setup() {
   const handedOn: string[] = [];
   const tail = new Tail({
     cache,
+    gaps: new GapReader({ db, cache }),
+    isWanted: () => true,
     onEvents: (_, events) => handedOn.push(...events.map(({ id }) => id)),
-    onFirstSeen: (id) => handedOn.push(id),
+    onHead: (id) => handedOn.push(id),
     onConfigChanged: () => {},
     onError,
   });

@@ -8,6 +8,7 @@ import { armFailpoints, parseFailpoints } from '../core/failpoint.ts';
 import { IdGenerator } from '../core/id.ts';
 import { SecretBox } from '../core/secret-box.ts';
 import { EventCache } from '../log/event-cache.ts';
+import { GapReader } from '../log/gap-reader.ts';
 import { HeadsPoll } from '../log/heads-poll.ts';
 import { Hints } from '../log/hints.ts';
 import { Scheduler } from '../log/scheduler.ts';
@@ -117,11 +118,13 @@ async function start(
   const runs = new FrameRuns({ db, cache, rendered });
   const tail: Tail = new Tail({
     cache,
+    gaps: new GapReader({ db, cache }),
+    isWanted: (appId) => dispatcher.wants(appId) || readers.countOf(appId) > 0,
     onEvents: (appId, events, head) => {
       dispatcher.onEvents(appId, events, head);
       readers.moved(appId, head);
     },
-    onFirstSeen: (appId, head) => {
+    onHead: (appId, head) => {
       dispatcher.onHead(appId, head);
       readers.moved(appId, head);
     },

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Query, Queryable } from '../storage/database.ts';
 import { EventCache } from './event-cache.ts';
+import { GapReader } from './gap-reader.ts';
 import { HeadsPoll } from './heads-poll.ts';
 import { Tail } from './tail.ts';
 
@@ -26,10 +27,13 @@ class FlakyDatabase implements Queryable {
 describe('heads poll', () => {
   test('after an outage it looks back to its last success, so that no change is missed', async () => {
     const db = new FlakyDatabase();
+    const cache = new EventCache({ db });
     const tail = new Tail({
-      cache: new EventCache({ db }),
+      cache,
+      gaps: new GapReader({ db, cache }),
+      isWanted: () => true,
       onEvents: () => {},
-      onFirstSeen: () => {},
+      onHead: () => {},
       onConfigChanged: () => {},
       onError: () => {},
     });

@@ -6,6 +6,7 @@ import type { LogEvent } from '../core/event.ts';
 import { changedHeads, readHead } from '../storage/heads.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
 import { EventCache } from './event-cache.ts';
+import { GapReader } from './gap-reader.ts';
 import { Tail } from './tail.ts';
 import { Writer } from './writer.ts';
 
@@ -21,8 +22,10 @@ function aProcess(cacheBytes = 1_000_000) {
   const cache = new EventCache({ db: database.db, options: { maxBytes: cacheBytes } });
   const tail = new Tail({
     cache,
+    gaps: new GapReader({ db: database.db, cache }),
+    isWanted: () => true,
     onEvents: (appId, events) => seen.get(appId)!.events.push(...events),
-    onFirstSeen: (appId, head) => seen.set(appId, { from: head.position, events: [] }),
+    onHead: (appId, head) => seen.set(appId, { from: head.position, events: [] }),
     onConfigChanged: () => {},
     onError: (error) => {
       throw error;
@@ -118,10 +121,13 @@ describe('tail', () => {
 
   test('a configuration change without an event is told once', async () => {
     const told: number[] = [];
+    const cache = new EventCache({ db: database.db });
     const tail = new Tail({
-      cache: new EventCache({ db: database.db }),
+      cache,
+      gaps: new GapReader({ db: database.db, cache }),
+      isWanted: () => true,
       onEvents: () => {},
-      onFirstSeen: () => {},
+      onHead: () => {},
       onConfigChanged: (_, head) => told.push(head.configVersion),
       onError: () => {},
     });
@@ -130,5 +136,31 @@ describe('tail', () => {
     tail.headFound('app', { ...head, configVersion: 2 });
     tail.headFound('app', { ...head, configVersion: 2 });
     expect(told).toEqual([2]);
+  });
+
+  test('of an app that nobody wants only the end is told, and nothing is read', async () => {
+    const ends: number[] = [];
+    const reads: string[] = [];
+    const db = {
+      query: async (query: { name: string }) => {
+        reads.push(query.name);
+        return [];
+      },
+    } as never;
+    const cache = new EventCache({ db });
+    const tail = new Tail({
+      cache,
+      gaps: new GapReader({ db, cache }),
+      isWanted: () => false,
+      onEvents: () => {
+        throw new Error('nobody wants them');
+      },
+      onHead: (_, head) => ends.push(head.position),
+      onConfigChanged: () => {},
+      onError: () => {},
+    });
+    for (const position of [5, 7, 9]) tail.headFound('app', { position, day: '2026-11-21', configVersion: 1 });
+    expect(ends).toEqual([5, 7, 9]);
+    expect(reads).toEqual([]);
   });
 });

@@ -72,6 +72,11 @@ export class AppLanes {
     return isCold;
   }
 
+  /** Whether it is known that no lane of the app is this process's. */
+  get isEmpty(): boolean {
+    return this.loaded && this.#loading === null && this.lanes.size === 0;
+  }
+
   get loaded(): boolean {
     return this.#configVersion >= 0;
   }

@@ -1,53 +1,53 @@
-// Counts a lane's attempts in rings of buckets: ten seconds for the rate, an hour by minutes, a day by hours. Made with the lane's first
-// attempt, so idle lanes carry none.
+// Counts a lane's attempts in buckets: ten seconds for the rate, an hour by minutes, a day by hours. Only buckets in which something happened
+// are kept, for most lanes of a large installation are quiet.
 
 export interface AttemptCount {
   attempts: number;
   delivered: number;
 }
 
-class Ring {
-  readonly #bucketMs: number;
-  readonly #attempts: Uint32Array;
-  readonly #delivered: Uint32Array;
-  #newest = 0;
+/** Numbers of a bucket: which it is, attempts, deliveries. */
+const FIELDS = 3;
 
-  constructor(bucketMs: number, buckets: number) {
+class Buckets {
+  readonly #bucketMs: number;
+  readonly #count: number;
+  /** Oldest first, FIELDS numbers each. */
+  #kept: number[] = [];
+
+  constructor(bucketMs: number, count: number) {
     this.#bucketMs = bucketMs;
-    this.#attempts = new Uint32Array(buckets);
-    this.#delivered = new Uint32Array(buckets);
+    this.#count = count;
   }
 
   count(nowMs: number, delivered: boolean): void {
-    const at = this.#advance(nowMs);
-    this.#attempts[at]++;
-    if (delivered) this.#delivered[at]++;
+    const kept = this.#kept;
+    // A clock that was set back counts on in the newest bucket.
+    const bucket = Math.max(Math.floor(nowMs / this.#bucketMs), kept[kept.length - FIELDS] ?? 0);
+    if (kept[kept.length - FIELDS] !== bucket) {
+      kept.push(bucket, 0, 0);
+      if (kept.length > this.#count * FIELDS) kept.splice(0, FIELDS);
+    }
+    kept[kept.length - 2]++;
+    if (delivered) kept[kept.length - 1]++;
   }
 
   sum(nowMs: number): AttemptCount {
-    this.#advance(nowMs);
-    return {
-      attempts: this.#attempts.reduce((a, b) => a + b, 0),
-      delivered: this.#delivered.reduce((a, b) => a + b, 0),
-    };
-  }
-
-  #advance(nowMs: number): number {
-    const bucket = Math.floor(nowMs / this.#bucketMs);
-    const size = this.#attempts.length;
-    for (let i = Math.max(this.#newest + 1, bucket - size + 1); i <= bucket; i++) {
-      this.#attempts[i % size] = 0;
-      this.#delivered[i % size] = 0;
+    const oldest = Math.floor(nowMs / this.#bucketMs) - this.#count + 1;
+    const sum = { attempts: 0, delivered: 0 };
+    for (let i = 0; i < this.#kept.length; i += FIELDS) {
+      if (this.#kept[i] < oldest) continue;
+      sum.attempts += this.#kept[i + 1];
+      sum.delivered += this.#kept[i + 2];
     }
-    this.#newest = Math.max(this.#newest, bucket);
-    return this.#newest % size;
+    return sum;
   }
 }
 
 export class AttemptMeter {
-  readonly #seconds = new Ring(1000, 10);
-  readonly #minutes = new Ring(60_000, 60);
-  readonly #hours = new Ring(3_600_000, 24);
+  readonly #seconds = new Buckets(1000, 10);
+  readonly #minutes = new Buckets(60_000, 60);
+  readonly #hours = new Buckets(3_600_000, 24);
 
   count(nowMs: number, delivered: boolean): void {
     this.#seconds.count(nowMs, delivered);

@@ -178,6 +178,12 @@ export class Dispatcher {
     else this.#openApp(appId, head);
   }
 
+  /** Whether lanes here are to have the app's events. One that is not loaded reads them from its lanes' cursors on. */
+  wants(appId: string): boolean {
+    const app = this.#apps.get(appId);
+    return app !== undefined && !app.isEmpty;
+  }
+
   /** The app's endpoints were changed; no event need have come. */
   configChanged(appId: string): void {
     const app = this.#apps.get(appId);
