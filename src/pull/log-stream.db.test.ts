@@ -6,6 +6,7 @@ import { until } from '../../test/until.ts';
 import type { TidingsError } from '../core/errors.ts';
 import { uuidFromId } from '../core/id.ts';
 import { EventCache } from '../log/event-cache.ts';
+import { GapReader } from '../log/gap-reader.ts';
 import { Tail } from '../log/tail.ts';
 import { appendEvents } from '../storage/append.ts';
 import { readHead } from '../storage/heads.ts';
@@ -64,8 +65,10 @@ async function setup({ cacheBytes = 8 * 1024 * 1024, runBytes = 256 * 1024, runs
   const readers = new LogReaders({ onError });
   const tail = new Tail({
     cache,
+    gaps: new GapReader({ db, cache }),
+    isWanted: () => true,
     onEvents: (id, _events, head) => readers.moved(id, head),
-    onFirstSeen: (id, head) => readers.moved(id, head),
+    onHead: (id, head) => readers.moved(id, head),
     onConfigChanged: () => {},
     onError,
   });

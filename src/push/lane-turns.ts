@@ -3,8 +3,9 @@ import type { HostedLane } from './lane-host.ts';
 
 /** Requests that a lane may begin before it is the next one's turn. */
 const BURST = 16;
-/** Rounds taken before other work of the process gets a chance. */
+/** Rounds, and time, taken before other work of the process gets a chance. */
 const ROUNDS = 16;
+const MAX_MS = 8;
 
 export class LaneTurns {
   readonly #onFailure: (lane: HostedLane, error: unknown) => void;
@@ -29,10 +30,16 @@ export class LaneTurns {
   }
 
   #pump(): void {
+    const endMs = performance.now() + MAX_MS;
     for (let round = 0; round < ROUNDS && this.#ready.length > 0; round++) {
       const ready = this.#ready;
       this.#ready = [];
-      for (const lane of ready) {
+      for (const [i, lane] of ready.entries()) {
+        if (performance.now() > endMs) {
+          this.#ready = [...ready.slice(i), ...this.#ready]; // whose turn it was goes first
+          setImmediate(() => this.#pump());
+          return;
+        }
         lane.isReady = false;
         this.#take(lane);
       }

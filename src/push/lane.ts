@@ -26,6 +26,8 @@ import { type AttemptPlan, OpenAttempt } from './open-attempt.ts';
 import type { OpenRequest } from './open-budget.ts';
 import { ReplayCursor } from './replay-cursor.ts';
 
+/** Bytes of events that one turn may sign and send: more holds up the other lanes. */
+const MAX_TURN_BYTES = 256 * 1024;
 const LOW_WATER_EVENTS = 256;
 /** A retry that falls due within this keeps its lane in memory. */
 const WARM_MS = 60_000;
@@ -61,6 +63,8 @@ export class Lane implements CursorOwner {
   #held = false;
   #inFlight = 0;
   #uncommitted = 0;
+  /** Of the requests begun in this turn. */
+  #turnBytes = 0;
   #lastProbePosition = 0;
   /** Since when the first event of the next batch waits; 0 = none does. */
   #batchSinceMs = 0;
@@ -250,7 +254,8 @@ export class Lane implements CursorOwner {
 
   pump(burst: number): boolean {
     const now = this.host.now();
-    for (let n = 0; n < burst; n++) {
+    this.#turnBytes = 0;
+    for (let n = 0; n < burst && this.#turnBytes < MAX_TURN_BYTES; n++) {
       if (!this.#canSend(now)) return false;
       if (!this.#sendNext(now)) return false;
     }
@@ -383,6 +388,7 @@ export class Lane implements CursorOwner {
     this.#inFlight++;
     cursor.inFlight++;
     this.#uncommitted++;
+    for (const event of request.events) this.#turnBytes += event.data.length;
     this.host.opened(this, request);
     this.host.send(request, (result) => this.#settle(request, cursor, result));
   }
