@@ -280,6 +280,49 @@ describe('streams', () => {
     expect((await large.closed).code).toBe(1009);
   });
 
+  test('over WebSocket commit for a consumer what it acknowledges, and go on from there', async () => {
+    const appId = await server.anApp();
+    await server.ask(`PUT /v1/apps/${appId}/consumers/books`, { filter: { types: ['a.*'] }, start: 'oldest' });
+    const committed = async () => (await server.ask(`GET /v1/apps/${appId}/consumers/books`)).cursor;
+    for (const type of ['a.b', 'c.d', 'a.c', 'a.d']) await server.publish(appId, { type });
+    const first = aSocket(appId, { query: '?consumer=books' });
+    await first.opened;
+    first.say({ type: 'grant', events: 10 });
+    await until(() => first.events().length === 3);
+    const [one, two, three] = first.events().map(({ cursor }) => cursor);
+    for (const cursor of [one, two, one]) first.say({ type: 'ack', cursor });
+    await until(() => first.messages.some(({ type, cursor }) => type === 'acked' && cursor === two));
+    expect(await committed()).toBe(two);
+    first.socket.close();
+    const second = aSocket(appId, { query: '?consumer=books' });
+    await second.opened;
+    second.say({ type: 'grant', events: 10 });
+    await until(() => second.events().length === 1);
+    expect(second.events()[0].cursor).toBe(three);
+
+    await server.ask(`POST /v1/apps/${appId}/consumers/books/lease`, { max: 1 });
+    second.say({ type: 'ack', cursor: three });
+    const leased = await second.closed;
+    expect([leased.code, leased.reason]).toEqual([4409, expect.stringContaining('consumer_leased')]);
+    const cases: [query: string, code: number][] = [
+      ['?consumer=nobody', 4404],
+      ['?consumer=books&types=a.b', 4400],
+      ['?consumer=books&consumer=books', 4400],
+    ];
+    for (const [query, code] of cases)
+      expect([query, (await aSocket(appId, { query }).closed).code]).toEqual([query, code]);
+    const bare = aSocket(appId);
+    await bare.opened;
+    bare.say({ type: 'ack', cursor: one });
+    expect(await bare.closed).toMatchObject({ code: 4400, reason: expect.stringContaining('?consumer=name') });
+    const foreign = aSocket(appId, { query: '?consumer=books' });
+    await foreign.opened;
+    foreign.say({ type: 'ack', cursor: (await server.publish(await server.anApp())).cursor });
+    expect((await foreign.closed).reason).toContain('invalid_cursor');
+    const plain = await server.call(`GET /v1/apps/${appId}/stream?consumer=books`);
+    expect([plain.status, plain.body.errors[0].path]).toEqual([400, '/consumer']);
+  });
+
   test('hold little for a reader that stops reading, and lose nothing of what it missed', async () => {
     const appId = await server.anApp();
     const accepted: Socket[] = [];

@@ -1,6 +1,6 @@
 // A reader over WebSocket. It is sent as many events as it has granted and never more, and none of them waits here: without credit the stream
 // is only a cursor. What it has acknowledged becomes its consumer's cursor; of acknowledgements that come faster than they can be
-// written, the last counts.
+// written, the furthest counts.
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { TidingsError } from '../core/errors.ts';
@@ -22,12 +22,22 @@ export interface WebSocketReader {
   keyId: string;
   stream: LogStream;
   cursorOf: (place: LogPlace) => string;
-  /** Commits a cursor for the consumer; null: the stream was opened without one. */
-  commit: ((cursor: string) => Promise<void>) | null;
+  /** null: the stream was opened without one. */
+  consumer: AcknowledgedConsumer | null;
+}
+
+export interface AcknowledgedConsumer {
+  /** Where it stands. */
+  readonly place: LogPlace;
+  /** @throws TidingsError `invalid_cursor`, `cursor_ahead` */
+  placeOf(cursor: string): LogPlace;
+  commit(place: LogPlace): Promise<void>;
 }
 
 const GOING_AWAY = 1001;
 const MAX_GRANT = 1_000_000;
+const MAX_EARLY = 100;
+const MAX_UNREAD_BYTES = 2 * 1024 * 1024;
 const MAX_REASON_BYTES = 123;
 
 /** The close code of an error: 4000 and its HTTP status, so far as it is the client's. */
@@ -45,7 +55,10 @@ export class WebSocketSession implements StreamSink, OpenStream {
   /** The reader was heard of since the last beat. */
   #isHeard = true;
   #isCommitting = false;
-  #toCommit: string | null = null;
+  /** The furthest place that was acknowledged and is not committed. */
+  #toCommit: LogPlace | null = null;
+  /** Cursors acknowledged before the reader was let in. */
+  readonly #early: string[] = [];
 
   constructor(parts: WebSocketSessionParts) {
     this.#parts = parts;
@@ -53,7 +66,9 @@ export class WebSocketSession implements StreamSink, OpenStream {
     socket.on('message', (data, isBinary) => {
       this.#isHeard = true;
       if (!this.#isEnded) this.#take(isBinary ? null : String(data));
+      this.#limitAnswers();
     });
+    socket.on('ping', () => this.#limitAnswers());
     socket.on('pong', () => {
       this.#isHeard = true;
     });
@@ -86,7 +101,7 @@ export class WebSocketSession implements StreamSink, OpenStream {
     });
     this.#tell();
     reader.stream.start();
-    void this.#commit();
+    for (const cursor of this.#early.splice(0)) this.#acknowledge(cursor);
   }
 
   room(): number {
@@ -144,8 +159,7 @@ export class WebSocketSession implements StreamSink, OpenStream {
       this.#credit = Math.min(this.#credit + message.events, Number.MAX_SAFE_INTEGER);
       this.#reader?.stream.resume();
     } else if (message?.type === 'ack' && typeof message.cursor === 'string') {
-      this.#toCommit = message.cursor;
-      if (this.#reader) void this.#commit();
+      this.#acknowledge(message.cursor);
     } else {
       const wrong =
         'This is no message that a stream takes. Send {"type":"grant","events":100}, from 1 to 1000000 events, or {"type":"ack","cursor":"…"}, as text.';
@@ -153,33 +167,46 @@ export class WebSocketSession implements StreamSink, OpenStream {
     }
   }
 
-  async #commit(): Promise<void> {
+  /** Pings and acks are answered: who sends them and does not read the answers has no claim to what they take up. */
+  #limitAnswers(): void {
+    if (this.#parts.connection.writableLength > MAX_UNREAD_BYTES) this.destroy();
+  }
+
+  #acknowledge(cursor: string): void {
+    if (this.#reader === null) {
+      // It went on from an earlier connection, and is faster than we.
+      this.#early.push(cursor);
+      if (this.#early.length > MAX_EARLY) this.fail(new TidingsError('invalid_request', 'Wait for the first message.'));
+      return;
+    }
+    const { consumer } = this.#reader;
+    try {
+      if (consumer === null) {
+        const wrong = 'There is no consumer to acknowledge for: connect with ?consumer=name.';
+        throw new TidingsError('invalid_request', wrong);
+      }
+      const place = consumer.placeOf(cursor);
+      if (place.position >= (this.#toCommit ?? consumer.place).position) this.#toCommit = place;
+      void this.#commit(consumer);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  async #commit(consumer: AcknowledgedConsumer): Promise<void> {
     if (this.#isCommitting) return;
     this.#isCommitting = true;
     try {
       while (this.#toCommit !== null && !this.isEnded) {
-        const cursor = this.#toCommit;
-        this.#toCommit = null;
-        await this.#commitOne(cursor);
+        const place = this.#toCommit;
+        await consumer.commit(place);
+        if (this.#toCommit === place) this.#toCommit = null;
+        if (!this.isEnded) this.#send({ type: 'acked', cursor: this.#reader!.cursorOf(place) });
       }
-    } finally {
-      this.#isCommitting = false;
-    }
-  }
-
-  async #commitOne(cursor: string): Promise<void> {
-    const { commit } = this.#reader!;
-    try {
-      if (commit === null) {
-        throw new TidingsError(
-          'invalid_request',
-          'There is no consumer to acknowledge for: connect with ?consumer=name.',
-        );
-      }
-      await commit(cursor);
-      if (!this.isEnded) this.#send({ type: 'acked', cursor });
     } catch (error) {
       this.fail(error);
+    } finally {
+      this.#isCommitting = false;
     }
   }
 
