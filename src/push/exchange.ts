@@ -36,7 +36,10 @@ const MAX_RECORDED_BODY_BYTES = 16 * 1024;
 
 export class Exchange extends Deadline implements ConnectionUser {
   readonly #parts: ExchangeParts;
-  readonly #request: SendRequest;
+  readonly #target: Target;
+  readonly #timeoutMs: number;
+  /** Until it is written: headers and body are not kept while the endpoint takes its time. */
+  #request: SendRequest | null;
   readonly #done: (result: SendResult) => void;
   readonly #startedMs = performance.now();
   #connection: Connection | null = null;
@@ -57,13 +60,16 @@ export class Exchange extends Deadline implements ConnectionUser {
   constructor(parts: ExchangeParts, request: SendRequest, done: (result: SendResult) => void) {
     super();
     this.#parts = parts;
+    this.#target = request.target;
+    this.#timeoutMs = request.timeoutMs;
     this.#request = request;
     this.#done = done;
   }
 
   begin(): void {
-    const { target, headers, body, timeoutMs } = this.#request;
-    this.#parts.deadlines.set(this, this.#startedMs + timeoutMs);
+    const { target, headers, body } = this.#request!;
+    this.#request = null;
+    this.#parts.deadlines.set(this, this.#startedMs + this.#timeoutMs);
     let bytes: Buffer;
     try {
       bytes = writeRequest(target, headers, body);
@@ -82,17 +88,19 @@ export class Exchange extends Deadline implements ConnectionUser {
 
   onConnecting(): void {
     const { deadlines, maxConnectMs } = this.#parts;
-    const totalMs = this.#startedMs + this.#request.timeoutMs;
+    const totalMs = this.#startedMs + this.#timeoutMs;
     deadlines.set(this, Math.min(totalMs, performance.now() + maxConnectMs));
   }
 
   override onDeadline(): void {
-    const { target, timeoutMs } = this.#request;
     const elapsedMs = Math.round(performance.now() - this.#startedMs);
     this.#end(
       this.#written
-        ? new SendFailure('timeout_total', `${target.origin} did not answer within ${timeoutMs} ms.`)
-        : new SendFailure('timeout_connect', `There was no connection to ${target.origin} after ${elapsedMs} ms.`),
+        ? new SendFailure('timeout_total', `${this.#target.origin} did not answer within ${this.#timeoutMs} ms.`)
+        : new SendFailure(
+            'timeout_connect',
+            `There was no connection to ${this.#target.origin} after ${elapsedMs} ms.`,
+          ),
     );
   }
 
@@ -106,7 +114,7 @@ export class Exchange extends Deadline implements ConnectionUser {
     if (resolvedMs !== null) this.#dnsUs = this.#microsAt(resolvedMs);
     this.#connectUs = this.#microsAt(connectedMs);
     if (securedMs !== null) this.#tlsUs = this.#microsAt(securedMs);
-    this.#parts.deadlines.set(this, this.#startedMs + this.#request.timeoutMs);
+    this.#parts.deadlines.set(this, this.#startedMs + this.#timeoutMs);
   }
 
   onHead(head: ResponseHead): void {
@@ -116,7 +124,7 @@ export class Exchange extends Deadline implements ConnectionUser {
       this.#status = head.status;
       this.#head = head;
     } else if (++this.#informational > MAX_INFORMATIONAL) {
-      const detail = `${this.#request.target.origin} sent more than ${MAX_INFORMATIONAL} informational responses.`;
+      const detail = `${this.#target.origin} sent more than ${MAX_INFORMATIONAL} informational responses.`;
       this.#end(new SendFailure('protocol_error', detail));
     }
   }

@@ -33,8 +33,9 @@ function toEvent(appId: string, day: string, row: EventRow): LogEvent {
   };
 }
 
-// A chunk comes as one row of joined columns: a row per event costs more to take apart here than to read there. Ids, types and channels
-// hold no comma and no line break. octet_length of an out-of-line value is known from its pointer, so the running sum reads no payload.
+// A chunk comes as few rows of joined columns: a row per event costs more to take apart here than to read there, and one row for all would
+// have to be put together whole before it can be taken apart. Ids, types and channels hold no comma and no line break. octet_length of an
+// out-of-line value is known from its pointer, so the running sum reads no payload.
 const READ_EVENTS = {
   name: 'read_events',
   text: `
@@ -46,7 +47,7 @@ FROM (
   SELECT *, sum(octet_length(data)) OVER (ORDER BY position) - octet_length(data) AS bytes_before
   FROM events WHERE app_id = $1 AND day = $2 AND position >= $3 AND position <= $4 ORDER BY position
 ) AS range
-WHERE bytes_before < $5`,
+WHERE bytes_before < $5 GROUP BY position / 32`,
 } satisfies Query;
 
 interface ChunkRow {
@@ -111,9 +112,8 @@ export async function readEvents(db: Queryable, range: ReadRange): Promise<LogEv
   let from = range.from;
   for (let day = range.day; day <= range.lastDay && from <= range.to && bytes < range.maxBytes; day = nextDay(day)) {
     const values = [appUuid, day, from, range.to, range.maxBytes - bytes];
-    const [row] = await db.query<ChunkRow | Record<keyof ChunkRow, null>>(READ_EVENTS, values);
-    if (row.positions === null) continue;
-    for (const event of toEvents(range.appId, day, row)) {
+    const runs = (await db.query<ChunkRow>(READ_EVENTS, values)).map((row) => toEvents(range.appId, day, row));
+    for (const event of runs.sort((a, b) => a[0].position - b[0].position).flat()) {
       events.push(event);
       bytes += event.data.length;
       from = event.position + 1;
