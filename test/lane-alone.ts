@@ -62,6 +62,7 @@ export function anEndpoint(
     paused: false,
     disabled: false,
     skipThrough: 0,
+    pulledThrough: 0,
     target: null as never,
     keys: () => [parseSecret('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')],
     matches: () => true,

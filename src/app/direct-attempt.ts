@@ -72,7 +72,11 @@ export async function sendHere(
   event: Pick<LogEvent, 'id' | 'type' | 'timeMs' | 'data' | 'position'>,
 ): Promise<Attempt> {
   const { db, box, rules, sender, dispatcher, version } = parts;
-  const loaded = loadEndpoint({ ...endpoint, versions: [] }, await loadSecrets(db, box, appId, endpoint.id), rules);
+  const loaded = loadEndpoint(
+    { ...endpoint, versions: [], pulledThrough: 0 },
+    await loadSecrets(db, box, appId, endpoint.id),
+    rules,
+  );
   const { position } = event;
   const earlier = position > 0 ? await lastAttemptNumber(db, { appId, endpointId: endpoint.id, position }) : 0;
   const row = await sendNow(

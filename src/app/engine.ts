@@ -111,7 +111,7 @@ export class LocalEngine implements Engine {
     const place = { appId: endpoint.appId, endpointId: endpoint.id };
     const versions = await listVersions(db, place);
     const loaded = loadEndpoint(
-      { ...endpoint, versions },
+      { ...endpoint, versions, pulledThrough: 0 },
       await loadSecrets(db, box, place.appId, place.endpointId),
       rules,
     );

@@ -26,6 +26,8 @@ export interface AppLanesParts {
 /** Beyond this the events that arrive during a reload are left to be read from the log. */
 const MAX_WAITING_EVENTS = 2000;
 const RELOAD_RETRY_MS = 1000;
+/** How often is looked whether a lane that begins anew has come to rest. */
+const AT_REST_MS = 250;
 /** Lanes that nothing matches advance in memory; so often they are written down (design rule 11). */
 const PERSIST_EVERY_POSITIONS = 10_000;
 
@@ -193,10 +195,10 @@ export class AppLanes {
     }
   }
 
-  /** Also one that was in mode pull: others have moved its cursor meanwhile. */
+  /** Also one whose cursor others have moved while its endpoint was in mode pull. */
   #isNew(endpoint: LoadedEndpoint): boolean {
     const lane = this.lanes.get(endpoint.id);
-    return lane === undefined || (isTurnedBack(lane, endpoint) && !lane.isOpen);
+    return lane === undefined || (isMovedByOthers(lane, endpoint) && !lane.isOpen);
   }
 
   #apply(app: LoadedApp): void {
@@ -215,8 +217,12 @@ export class AppLanes {
     for (const endpoint of app.endpoints) {
       seen.add(endpoint.id);
       const lane = this.lanes.get(endpoint.id);
-      if (lane && isTurnedBack(lane, endpoint)) this.#reloadLater();
-      else lane?.reconfigure(endpoint);
+      if (lane && isMovedByOthers(lane, endpoint)) {
+        lane.hold();
+        this.#reloadLater();
+      } else {
+        lane?.reconfigure(endpoint);
+      }
     }
     for (const [id, lane] of this.lanes) {
       if (seen.has(id)) continue;
@@ -231,7 +237,7 @@ export class AppLanes {
     this.#again ??= setTimeout(() => {
       this.#again = null;
       if (!this.#stopped) this.reload();
-    }, RELOAD_RETRY_MS);
+    }, AT_REST_MS);
   }
 
   #index(): void {
@@ -294,7 +300,8 @@ export class AppLanes {
   }
 }
 
-/** From pull to push. */
-function isTurnedBack(lane: Lane, endpoint: LoadedEndpoint): boolean {
-  return lane.isPulled && endpoint.config.mode === 'push';
+/** Its endpoint is back in mode push: what the lane knows of its cursor and retries may be out of date, also when it never heard of the pull. */
+function isMovedByOthers(lane: Lane, endpoint: LoadedEndpoint): boolean {
+  const wasPulled = lane.isPulled || endpoint.pulledThrough > lane.endpoint.pulledThrough;
+  return wasPulled && endpoint.config.mode === 'push';
 }

@@ -1,10 +1,11 @@
 // An endpoint as a lane uses it: its configuration compiled once per change.
-import type { Endpoint, EndpointConfig, EndpointVersion } from '../core/endpoint.ts';
+import type { EndpointConfig } from '../core/endpoint.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
 import { compileFilter } from '../core/filter.ts';
 import { compileVersions, versionAt } from '../core/filter-versions.ts';
 import { parseSecret, type SigningKey } from '../core/signature.ts';
+import type { ConfiguredEndpoint } from '../storage/endpoints.ts';
 import { type AddressRules, parseTarget, type Target } from './address-guard.ts';
 
 export interface LoadedEndpoint {
@@ -14,6 +15,8 @@ export interface LoadedEndpoint {
   paused: boolean;
   disabled: boolean;
   skipThrough: number;
+  /** How far commits in mode pull had moved its cursor when it was loaded. */
+  pulledThrough: number;
   /** Where to send; or why it cannot be sent there under the rules that the server runs with. */
   target: Target | TidingsError;
   /** The keys to sign with at this time: during a rotation's grace several. */
@@ -25,7 +28,7 @@ export interface LoadedEndpoint {
 }
 
 export function loadEndpoint(
-  endpoint: Endpoint & { versions: EndpointVersion[] },
+  endpoint: ConfiguredEndpoint,
   secrets: readonly { secret: string; expiresAt: Date | null }[],
   rules: AddressRules,
 ): LoadedEndpoint {
@@ -38,6 +41,7 @@ export function loadEndpoint(
     paused: endpoint.pausedAt !== null,
     disabled: endpoint.disabledAt !== null,
     skipThrough: endpoint.skipThrough,
+    pulledThrough: endpoint.pulledThrough,
     target: targetOf(endpoint.config.url, rules),
     keys: keysOf(secrets),
     matches(event) {

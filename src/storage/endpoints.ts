@@ -99,7 +99,8 @@ FROM heads h
 LEFT JOIN (
   SELECT ${ENDPOINT_COLUMNS},
     (SELECT jsonb_agg(jsonb_build_array(v.config_version, v.from_position, v.filter) ORDER BY v.config_version)
-     FROM endpoint_versions v WHERE v.app_id = endpoints.app_id AND v.endpoint_id = endpoints.endpoint_id) AS versions
+     FROM endpoint_versions v WHERE v.app_id = endpoints.app_id AND v.endpoint_id = endpoints.endpoint_id) AS versions,
+    (SELECT l.pulled_through FROM lanes l WHERE l.app_id = endpoints.app_id AND l.endpoint_id = endpoints.endpoint_id) AS pulled_through
   FROM endpoints WHERE app_id = $1 AND deleted_at IS NULL
 ) e ON e.app_id = h.app_id
 WHERE h.app_id = $1`,
@@ -110,14 +111,23 @@ interface LoadedRow extends EndpointRow {
   head_position: number;
   head_day: string;
   versions: [number, number, EndpointFilter][];
+  pulled_through: number | null;
+}
+
+/** An endpoint as its lane needs it. */
+export interface ConfiguredEndpoint extends Endpoint {
+  /** Oldest first. */
+  versions: EndpointVersion[];
+  /** How far commits in mode pull have moved its cursor; 0 = never. */
+  pulledThrough: number;
 }
 
 interface AppConfiguration {
   configVersion: number;
   lastPosition: number;
   lastDay: string;
-  /** Live ones; `versions` oldest first. */
-  endpoints: (Endpoint & { versions: EndpointVersion[] })[];
+  /** Live ones. */
+  endpoints: ConfiguredEndpoint[];
 }
 
 /** The endpoints of an app, their filters' versions, and the head, all as of one moment; null when the app does not exist. */
@@ -137,6 +147,7 @@ export async function loadEndpointsOfApp(db: Queryable, appId: string): Promise<
           fromPosition,
           filter,
         })),
+        pulledThrough: row.pulled_through ?? 0,
       })),
   };
 }

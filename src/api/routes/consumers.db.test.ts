@@ -32,7 +32,7 @@ async function setup({ events = 0, ...members }: { events?: number; start?: unkn
       app.db.query(
         {
           name: `expire_${Math.random()}`,
-          text: "UPDATE consumers SET leased_until = now() - interval '1 ms' WHERE app_id = $1",
+          text: "UPDATE consumers SET leased_until = now() - interval '1 ms' WHERE app_id = $1 AND lease_id IS NOT NULL",
         },
         [uuidFromId('app', appId)],
       ),
