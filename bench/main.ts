@@ -8,6 +8,7 @@ import { floor } from './scenarios/floor.ts';
 import { isolation } from './scenarios/isolation.ts';
 import { latency } from './scenarios/latency.ts';
 import { many } from './scenarios/many.ts';
+import { read } from './scenarios/read.ts';
 import { scale } from './scenarios/scale.ts';
 import { takeover } from './scenarios/takeover.ts';
 import { throughput } from './scenarios/throughput.ts';
@@ -23,6 +24,7 @@ const SCENARIOS: readonly Scenario[] = [
   scale,
   many,
   takeover,
+  read,
 ];
 
 const HELP = `Usage: npm run bench -- [scenario …] [options]

@@ -4,6 +4,7 @@ import type { BlackHoleProcess } from './black-hole-process.ts';
 import { type Calls, startChild } from './child-process.ts';
 import type { LoadOptions } from './load-generator.ts';
 import type { LoadGeneratorProcess } from './load-generator-process.ts';
+import type { LogReadersProcess } from './log-readers-process.ts';
 import type { ReceiverProcess } from './receiver-process.ts';
 import { publishPath, type Target } from './target.ts';
 
@@ -47,6 +48,12 @@ export class Rig {
     this.#children.push({ stop });
     const paths = target.apps.map((app) => publishPath(app, shape.eventsPerRequest));
     await calls.connect({ origin: target.origin, headers: target.headers, paths, ...shape });
+    return calls;
+  }
+
+  async startLogReaders(): Promise<Calls<LogReadersProcess>> {
+    const { calls, stop } = startChild<LogReadersProcess>('log-readers-process');
+    this.#children.push({ stop });
     return calls;
   }
 

@@ -166,7 +166,7 @@ class LogRead {
     const poll = this.#waitSeconds > 0 ? new LongPoll(engine, page) : null;
     let isWaiting = false;
     try {
-      const end = known ?? this.#passedEnd(page) ?? (await engine.head(page.appId));
+      const end = known ?? this.#knownEnd(page) ?? (await engine.head(page.appId));
       const isAtEnd = after.position === end.position;
       if (!(poll && isAtEnd) && answerUnchanged(call, reply, end)) return;
       const first = await engine.readPage(page, end);
@@ -184,11 +184,16 @@ class LogRead {
     }
   }
 
-  /** The end of the log as this process knows it, when the page cannot come near it: then nobody need be asked. */
-  #passedEnd({ appId, after, limit, filter }: PageRequest): Head | null {
+  /**
+   * The end of the log as this process knows it, where that will do: a page that cannot come near it, or a reader who is there and is going to
+   * wait for what this process learns anyway.
+   */
+  #knownEnd({ appId, after, limit, filter }: PageRequest): Head | null {
     const known = this.#context.engine.knownHead(appId);
-    const reach = filter === null ? limit : MAX_SCANNED + limit;
-    return known !== null && known.position - after.position > reach ? known : null;
+    if (known === null) return null;
+    const ahead = known.position - after.position;
+    if (ahead === 0 && this.#waitSeconds >= TRUSTING_WAIT_SECONDS) return known;
+    return ahead > (filter === null ? limit : MAX_SCANNED + limit) ? known : null;
   }
 
   async #pageRequest(after: LogPlace): Promise<PageRequest> {
@@ -202,6 +207,8 @@ class LogRead {
 }
 
 const NONE: readonly string[] = [];
+/** Longer than a process takes to learn of what others have committed. */
+const TRUSTING_WAIT_SECONDS = 5;
 
 /** What is left of a request once it has been read: it may be kept for a minute. */
 interface Call {
