@@ -45,7 +45,15 @@ export const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
 export function testConfig(databaseUrl: string, options: Partial<Config> = {}): Config {
   const env = { DATABASE_URL: databaseUrl, TIDINGS_MASTER_KEY: MASTER_KEY };
   const config = loadConfig({ env });
-  return { ...config, port: 0, allowHttp: true, allowPrivate: ['127.0.0.0/8'], logLevel: 'silent', ...options };
+  return {
+    ...config,
+    port: 0,
+    allowHttp: true,
+    allowPrivate: ['127.0.0.0/8'],
+    logLevel: 'silent',
+    failingAlertSeconds: 0,
+    ...options,
+  };
 }
 
 export async function running(options: Partial<Config> = {}): Promise<Running> {

@@ -16,8 +16,10 @@ import { Scheduler } from '../src/log/scheduler.ts';
 import { Tail } from '../src/log/tail.ts';
 import { Writer } from '../src/log/writer.ts';
 import { parseTarget } from '../src/push/address-guard.ts';
+import { CommandPoll } from '../src/push/command-poll.ts';
 import { Dispatcher } from '../src/push/dispatcher.ts';
 import { Flusher, type FlushItem } from '../src/push/flusher.ts';
+import { LagWatch } from '../src/push/lag-watch.ts';
 import { Operations } from '../src/push/operations.ts';
 import { Ownership } from '../src/push/ownership.ts';
 import { Sender } from '../src/push/sender.ts';
@@ -112,6 +114,22 @@ function setup() {
     answer: () => null,
     onError,
   });
+  const commandPoll = new CommandPoll({
+    db,
+    ownership: { owns: () => true, heldSlots: () => new Set([0]), maySend: () => true },
+    handlers: { test: async () => void handedOn.push('command') },
+    onError,
+    options: { everyMs: 5 },
+  });
+  const lagWatch = new LagWatch({
+    db,
+    lanes: () => [],
+    headOf: () => null,
+    operations,
+    now: Date.now,
+    onError,
+    options: { alertAfterSeconds: 1 },
+  });
   const retention = new Retention({
     db,
     append: (request) => writer.append(request),
@@ -152,6 +170,8 @@ function setup() {
       },
     },
     'heads poll': { part: headsPoll, work: async () => {} },
+    'command poll': { part: commandPoll, work: async () => commandPoll.soon() },
+    'lag watch': { part: lagWatch, work: () => lagWatch.look() },
     hints: { part: hints, work: async () => hints.slotsMoved() },
     operations: {
       part: operations,
@@ -220,6 +240,8 @@ async function leavesNothing(work: () => Promise<void>): Promise<void> {
 }
 
 const PARTS = [
+  'command poll',
+  'lag watch',
   'hints',
   'writer',
   'tail',

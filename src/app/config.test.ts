@@ -31,6 +31,8 @@ describe('config', () => {
       retainAttemptDays: 14,
       idempotencyHours: 24,
       notify: true,
+      failingAlertSeconds: 60,
+      lagAlertSeconds: 3600,
       failpoints: null,
     });
   });

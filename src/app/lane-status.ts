@@ -1,6 +1,7 @@
 // The live state of a lane of this process, in the API's words.
 import type { LaneStatus } from '../api/engine.ts';
 import type { Tail } from '../log/tail.ts';
+import type { LaneHealth } from '../push/failing-alerts.ts';
 import type { Lane } from '../push/lane.ts';
 import { toAttempt } from './direct-attempt.ts';
 
@@ -46,4 +47,11 @@ function reasonOf(lane: Lane, nowMs: number): string | null {
   }
   if (lane.blocked) return 'Too many events wait for a retry; new ones wait in the log.';
   return null;
+}
+
+/** How a lane that was said to fail does now; null when it is not in this process. */
+export function laneHealth(lane: Lane | null): LaneHealth | null {
+  if (!lane) return null;
+  if (lane.breaker.isOpen) return 'open';
+  return lane.lastAttempt?.result.outcome === 'delivered' ? 'well' : 'unknown';
 }

@@ -20,6 +20,7 @@ import { RenderedLog } from '../pull/rendered-log.ts';
 import { parseTarget } from '../push/address-guard.ts';
 import { CommandPoll } from '../push/command-poll.ts';
 import { Dispatcher } from '../push/dispatcher.ts';
+import { LagWatch } from '../push/lag-watch.ts';
 import { Operations } from '../push/operations.ts';
 import { Ownership } from '../push/ownership.ts';
 import { Sender } from '../push/sender.ts';
@@ -32,6 +33,7 @@ import { commandHandlers } from './command-handlers.ts';
 import type { Config } from './config.ts';
 import { LocalEngine } from './engine.ts';
 import { LaneOwner } from './lane-owner.ts';
+import { laneHealth } from './lane-status.ts';
 import { onErrorOf, openLog } from './log.ts';
 import { Maintenance } from './maintenance.ts';
 import { loadMasterKey } from './master-key.ts';
@@ -144,7 +146,13 @@ async function start(
       keyHours: config.idempotencyHours,
     },
   });
-  const operations = new Operations({ append: (request) => writer.append(request), now: Date.now, onError });
+  const operations: Operations = new Operations({
+    append: (request) => writer.append(request),
+    now: Date.now,
+    healthOf: (appId, endpointId) => laneHealth(dispatcher.lane(appId, endpointId)),
+    onError,
+    options: { failingAfterMs: config.failingAlertSeconds * 1000 },
+  });
   const sender = new Sender({ rules });
   const ownership: Ownership = new Ownership({
     db,
@@ -254,6 +262,17 @@ async function start(
     return pushingStopped;
   };
   await parts.use({ start: startPushing, stop: stopPushing });
+  await parts.use(
+    new LagWatch({
+      db,
+      lanes: () => dispatcher.lanes(),
+      headOf: (appId) => tail.head(appId)?.position ?? null,
+      operations,
+      now: Date.now,
+      onError,
+      options: { alertAfterSeconds: config.lagAlertSeconds },
+    }),
+  );
   await parts.use(new HeadsPoll({ db, tail, onAppDeleted: (appId) => dispatcher.configChanged(appId), onError }));
 
   const server = await buildServer({

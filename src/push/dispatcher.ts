@@ -149,6 +149,11 @@ export class Dispatcher {
     return count;
   }
 
+  /** All lanes in memory. */
+  *lanes(): Generator<Lane> {
+    for (const app of this.#apps.values()) yield* app.lanes.values();
+  }
+
   lane(appId: string, endpointId: string): Lane | null {
     return this.#apps.get(appId)?.lanes.get(endpointId) ?? null;
   }
@@ -311,10 +316,12 @@ export class Dispatcher {
   }
 
   async #load(app: AppLanes, isWanted: (endpoint: LoadedEndpoint) => boolean): Promise<LoadedApp | null> {
-    const { db, box, rules } = this.#parts;
+    const { db, box, rules, operations } = this.#parts;
     const loaded = await loadApp({ db, box, rules }, app.appId, isWanted);
-    for (const { stored, replays } of loaded?.newLanes ?? []) {
+    for (const { endpoint, stored, replays } of loaded?.newLanes ?? []) {
       this.#observe(stored.lowAttemptUuid);
+      const { openSinceMs } = stored.breaker;
+      if (openSinceMs !== null && !endpoint.disabled) operations.failing(app.appId, endpoint, openSinceMs);
       for (const { replay } of replays) this.#observe(replay.lowAttemptUuid);
     }
     return loaded;
@@ -409,8 +416,10 @@ export class Dispatcher {
       listFailed: (lane, replay, after, limit) => listFailed(db, lane.appId, replay, after, limit),
       breakerChanged: (lane, transition) => {
         if (!isCurrent()) return;
-        if (transition === 'opened') operations.failing(lane.appId, lane.endpoint);
-        else operations.recovered(lane.appId, lane.endpoint);
+        const { breaker } = this.lane(lane.appId, lane.endpoint.id) ?? {};
+        if (transition === 'opened') {
+          operations.failing(lane.appId, lane.endpoint, breaker?.snapshot.openSinceMs ?? undefined);
+        } else operations.recovered(lane.appId, lane.endpoint);
       },
       disable: (lane, reason) => {
         if (isCurrent()) void this.#disable(lane, reason);

@@ -26,3 +26,6 @@ CREATE INDEX retries_by_time ON retries (due_at);
 CREATE INDEX scheduled_by_app ON scheduled (app_id, due_at, event_id);
 CREATE INDEX scheduled_by_creation ON scheduled (app_id, created_at, event_id);
 ALTER TABLE scheduled ALTER COLUMN data SET STORAGE EXTERNAL;
+
+-- It was told that the endpoint lags; not again until all that waited then, up to here, is settled.
+ALTER TABLE lanes ADD COLUMN lag_told_through bigint NOT NULL DEFAULT 0;
