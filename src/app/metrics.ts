@@ -37,4 +37,6 @@ export function measure(registry: Registry, parts: Measured): void {
   gauge('tidings_page_cache_bytes', 'Bytes of recent events as readers get them.', () => parts.rendered.bytes);
   gauge('tidings_log_readers', 'Streams and long polls that follow a log.', () => parts.readers.count);
   gauge('tidings_slots', 'Slots that this process owns, of 256.', () => parts.ownership.slotCount);
+  gauge('tidings_moving_slots', 'Slots that this process is handing over.', () => parts.ownership.movingCount);
+  gauge('tidings_other_processes', 'Other processes on the database that live.', () => parts.ownership.others.length);
 }
