@@ -27,6 +27,7 @@ function anEndpoint(): LoadedEndpoint {
     createdAt: new Date(0),
     updatedAt: new Date(0),
     versions: [],
+    pulledThrough: 0,
   };
   return loadEndpoint(stored, [], { allowHttp: false, allowPrivate: [] });
 }

@@ -18,7 +18,10 @@ type Lane = { -readonly [Key in keyof LaggingLane]: LaggingLane[Key] };
 async function aLane(more: Partial<Lane> = {}): Promise<Lane> {
   const endpointId = await app.anEndpoint();
   const stored = await findEndpoint(app.db, app.appId, endpointId);
-  const endpoint = loadEndpoint({ ...stored!, versions: [] }, [], { allowHttp: false, allowPrivate: [] });
+  const endpoint = loadEndpoint({ ...stored!, versions: [], pulledThrough: 0 }, [], {
+    allowHttp: false,
+    allowPrivate: [],
+  });
   const key = { appUuid: app.appUuid, endpointUuid: uuidFromId('endpoint', endpointId) };
   const settled = { position: 0, day: '2000-01-01' };
   return { appId: app.appId, key, endpoint, runs: true, settled, oldestOpen: null, ...more };

@@ -23,7 +23,7 @@ afterEach(async () => {
 
 async function anEndpoint() {
   const stored = await findEndpoint(app.db, app.appId, await app.anEndpoint());
-  return loadEndpoint({ ...stored!, versions: [] }, [], { allowHttp: false, allowPrivate: [] });
+  return loadEndpoint({ ...stored!, versions: [], pulledThrough: 0 }, [], { allowHttp: false, allowPrivate: [] });
 }
 
 function aProcess(clock: { nowMs: number }) {
