@@ -15,6 +15,7 @@ import { Hints } from '../src/log/hints.ts';
 import { Scheduler } from '../src/log/scheduler.ts';
 import { Tail } from '../src/log/tail.ts';
 import { Writer } from '../src/log/writer.ts';
+import { OpenStreams } from '../src/pull/open-streams.ts';
 import { parseTarget } from '../src/push/address-guard.ts';
 import { CommandPoll } from '../src/push/command-poll.ts';
 import { Dispatcher } from '../src/push/dispatcher.ts';
@@ -24,7 +25,7 @@ import { Operations } from '../src/push/operations.ts';
 import { Ownership } from '../src/push/ownership.ts';
 import { Sender } from '../src/push/sender.ts';
 import { createKey, PERMISSIONS } from '../src/storage/api-keys.ts';
-import { ensureBuiltinApp } from '../src/storage/apps.ts';
+import { ensureBuiltinApp, findLiveApps } from '../src/storage/apps.ts';
 import { Database } from '../src/storage/database.ts';
 import { ensurePartitions } from '../src/storage/partitions.ts';
 import { registerProcess } from '../src/storage/processes.ts';
@@ -143,6 +144,13 @@ function setup() {
     onError,
     options: { partitionsEveryMs: 5, keysEveryMs: 5, erasuresEveryMs: 5 },
   });
+  const openStreams = new OpenStreams({
+    limits: { perApp: 1, perKey: 1 },
+    liveKeys: async (ids) => new Set(ids),
+    liveApps: (ids) => findLiveApps(db, ids),
+    onError,
+    options: { beatEveryMs: 15, checkEveryMs: 5 },
+  });
   const flush = (into: Flusher): Promise<void> =>
     new Promise((committed) => into.add({ ...EMPTY_ITEM, committed: () => committed() }));
   const append = () => writer.append({ appId, events: [anEvent()], idempotency: null });
@@ -203,6 +211,16 @@ function setup() {
     dispatcher: { part: dispatcher, work: async () => {} },
     maintenance: { part: maintenance, work: async () => {} },
     retention: { part: retention, work: async () => {} },
+    'open streams': {
+      part: openStreams,
+      work: async () => {
+        let beats = 0;
+        const stream = { appId, keyId: 'key_x', beat: () => void beats++, end: () => {}, destroy: () => {} };
+        const remove = openStreams.add(stream);
+        await until(() => beats > 0);
+        remove();
+      },
+    },
   };
   return { db, parts, errors, writer };
 }
@@ -254,6 +272,7 @@ const PARTS = [
   'dispatcher',
   'maintenance',
   'retention',
+  'open streams',
 ] as const;
 
 describe('every background part', () => {
