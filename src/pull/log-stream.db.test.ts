@@ -86,10 +86,11 @@ async function setup({ cacheBytes = 8 * 1024 * 1024, runBytes = 256 * 1024, runs
         events.map((event, i) => ({ ...event, appId, position: base + i + 1, day, configVersion, appendedMs })),
       );
   };
-  const open = async (sink: Sink, more: Partial<StreamRequest> = {}): Promise<Sink> => {
+  const open = async (sink: Sink, more: Partial<StreamRequest> = {}, meanwhile = async () => {}): Promise<Sink> => {
     const request = { appId, after: null, types: null, channels: null, form: FORM, sink, ...more };
     const parts = { db, runs, readers, tail, readHead: head, onError };
     sink.stream = await openStream(parts, request);
+    await meanwhile();
     sink.stream.start();
     return sink;
   };
@@ -133,6 +134,16 @@ describe('log stream', () => {
       { numRuns: 25 },
     );
   }, 120_000);
+
+  test('is sent what came between the look at where the log ends and its start', async () => {
+    const log = await setup();
+    await log.append(1);
+    // Who follows is told, and this one does not yet.
+    const sink = await log.open(new Sink(1e9), { after: 'now' }, () => log.append(2));
+    await until(() => sink.positions.length === 2);
+    expect(sink.positions).toEqual([2, 3]);
+    sink.stream!.stop();
+  });
 
   test('goes over what does not match, and is sent the rest', async () => {
     const log = await setup();
