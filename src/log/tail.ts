@@ -158,7 +158,7 @@ export class Tail {
       }
       if (tail.known.configVersion > tail.handedOn.configVersion) this.#parts.onConfigChanged(appId, tail.known);
     } catch (error) {
-      this.#parts.onError(error); // the next poll or commit tries again
+      if (!this.#stopped) this.#parts.onError(error); // the next poll or commit tries again
     } finally {
       tail.reading = false;
     }
