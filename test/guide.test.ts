@@ -157,6 +157,42 @@ describe('scheduling and retention', () => {
   });
 });
 
+describe('reading the log', () => {
+  test('has calls that work after getting started', async () => {
+    const shell = new Shell(cli.folder, environment());
+    try {
+      const path = '$TIDINGS/v1/apps';
+      const send = 'curl -sS -o before.json -H "$AUTH" -H "$JSON" -d';
+      await shell.run(`${send} '{"uid":"acme","name":"Acme Ltd"}' ${path}`);
+      const endpoint = `{"uid":"billing","url":"http://127.0.0.1:${await freePort()}/webhooks"}`;
+      await shell.run(`${send} '${endpoint}' ${path}/acme/endpoints`);
+      await shell.run(`${send} '{"type":"invoice.paid","data":{"amount":4200}}' ${path}/acme/events`);
+      const blocks = codeBlocks(readDocument('docs/guide/reading-the-log.md'));
+      const [reader, receiver] = blocks.filter(({ language }) => language === 'js');
+      await writeFile(join(cli.folder, 'reader.mjs'), reader.code);
+      await writeFile(join(cli.folder, 'take-webhook.mjs'), receiver.code);
+      const answers: string[] = [];
+      for (const { code } of blocks.filter(({ language }) => language === 'sh')) answers.push(await shell.run(code));
+      expect(answers).toHaveLength(5);
+      expect(answers.join('\n')).not.toMatch(/urn:tidings:error|curl: /);
+      const [page, unchanged, published, formats, signed] = answers;
+      expect(page).toMatch(/^\{"events":\[\{"id":.*"pollAfterSeconds":\d+\}/);
+      expect(unchanged.trim()).toBe('304');
+      expect(published).toContain('"id":"inv-2-paid"');
+      await shell.printed(/^\d+ invoice\.paid \{ amount: 100 \}/m);
+      expect(formats).toContain('"specversion":"1.0"');
+      const { webhook } = JSON.parse(signed.slice(signed.indexOf('{"events"'))).events[0];
+      const answer = await shell.run(`curl -sS -H "$AUTH" ${path}/acme/endpoints/billing/secret`);
+      const { secret } = JSON.parse(answer.slice(answer.indexOf('{')));
+      const { takeWebhook } = await import(join(cli.folder, 'take-webhook.mjs'));
+      expect(takeWebhook(secret, webhook)).toMatchObject({ type: webhook.body.match(/"type":"([^"]+)"/)[1] });
+      expect(() => takeWebhook(secret, { ...webhook, body: `${webhook.body} ` })).toThrow();
+    } finally {
+      await shell.close();
+    }
+  });
+});
+
 describe('README', () => {
   test('has a quickstart that works', async () => {
     const readme = readDocument('README.md');
