@@ -2,12 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ReadyServer, type TestCli, testCli } from './cli.ts';
 import { codeBlocks, readDocument } from './markdown.ts';
+import { until } from './until.ts';
 
 const GUIDE = 'docs/guide/getting-started.md';
 const START = /^npm start -- (.+)$/m;
@@ -74,6 +75,13 @@ async function freePort(): Promise<string> {
   return String(port);
 }
 
+function isListening(port: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
+    socket.on('connect', () => socket.destroy());
+  });
+}
+
 function environment(): Record<string, string> {
   return {
     TIDINGS: server.url,
@@ -96,6 +104,7 @@ describe('getting started', () => {
       const answers: string[] = [];
       for (const { code } of blocks.filter(({ language }) => language === 'sh')) {
         answers.push(await shell.run(code));
+        if (code.includes('receiver.mjs')) await until(() => isListening(port));
         if (code.includes('/events\n')) await shell.printed(/^verified inv-1-paid .*"amount":4200/m);
       }
       expect(answers).toHaveLength(6);
