@@ -38,6 +38,7 @@ const MAX_EARLY_EVENTS = 2000;
 export class Tail {
   readonly #parts: TailParts;
   readonly #apps = new Map<string, AppTail>();
+  readonly #reads = new Set<Promise<void>>();
   #stopped = false;
 
   constructor(parts: TailParts) {
@@ -48,8 +49,10 @@ export class Tail {
     this.#stopped = false;
   }
 
+  /** Waits for the reads that are under way. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    await Promise.all(this.#reads);
   }
 
   /** The furthest known end of an app's log. */
@@ -89,8 +92,10 @@ export class Tail {
 
   #catchUp(appId: string, tail: AppTail): void {
     if (tail.handedOn.position >= tail.known.position) return;
+    if (this.#stopped) return;
     if (this.#parts.isWanted(appId)) {
-      void this.#readGap(appId, tail);
+      const read = this.#readGap(appId, tail).finally(() => this.#reads.delete(read));
+      this.#reads.add(read);
       return;
     }
     for (const events of tail.early) this.#parts.cache.put(appId, events);
