@@ -11,7 +11,7 @@ const handlers = {
   },
   runClosedLoop: (options: { seconds: number }) => withCpu(() => generator!.runClosedLoop(options)),
   runRequests: (options: { requests: number }) => withCpu(() => generator!.runRequests(options)),
-  runOpenLoop: (options: { perSecond: number; seconds: number; seed?: number }) =>
+  runOpenLoop: (options: { perSecond: number; seconds: number; seed?: number; recordsAcks?: boolean }) =>
     withCpu(() => generator!.runOpenLoop(options)),
 };
 export type LoadGeneratorProcess = typeof handlers;

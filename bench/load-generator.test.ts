@@ -106,7 +106,10 @@ describe('load generator', () => {
   test('publishes in an open loop at the planned times, however slow the answers', async () => {
     const { generator, requests } = await setup({ connections: 2 }, () => ACCEPTED);
     const result = await generator.runOpenLoop({ perSecond: 1000, seconds: 0.2, seed: 7 });
-    const again = await generator.runOpenLoop({ perSecond: 1000, seconds: 0.2, seed: 7 });
+    const again = await generator.runOpenLoop({ perSecond: 1000, seconds: 0.2, seed: 7, recordsAcks: true });
+    expect(result.ackedAtMs).toEqual([]);
+    const acked = again.ackedAtMs.map(([sequence]) => sequence).sort((a, b) => a - b);
+    expect(acked).toEqual(Array.from({ length: again.events }, (_, n) => result.events + n));
     expect(result.events).toBe(again.events);
     expect(result.events).toBeGreaterThan(120);
     expect(result.events).toBeLessThan(280);

@@ -27,10 +27,13 @@ export interface LoadResult {
   firstSentAtMs: number;
   lastAckAtMs: number;
   ackMs: HistogramData;
+  /** When each event was acknowledged, by its sequence number; only of an open loop that was asked for it. */
+  ackedAtMs: [sequence: number, atMs: number][];
 }
 
 interface Run {
   result: Omit<LoadResult, 'ackMs'>;
+  recordsAcks: boolean;
   ackMs: Histogram;
   /** Requests that connections which become free are still to begin; null = an open loop, where the clock begins them. */
   left: number | null;
@@ -96,8 +99,14 @@ export class LoadGenerator {
    * Publishes at times drawn beforehand (a Poisson process of `perSecond`), whether or not earlier requests were
    * answered; the time an event waits for a connection counts as its latency.
    */
-  runOpenLoop(options: { perSecond: number; seconds: number; seed?: number }): Promise<LoadResult> {
+  runOpenLoop(options: {
+    perSecond: number;
+    seconds: number;
+    seed?: number;
+    recordsAcks?: boolean;
+  }): Promise<LoadResult> {
     return this.#start(null, (run) => {
+      run.recordsAcks = options.recordsAcks ?? false;
       const gap = exponentialGaps(1000 / options.perSecond, options.seed ?? 1);
       const startMs = monotonicMs();
       const endMs = startMs + options.seconds * 1000;
@@ -124,12 +133,20 @@ export class LoadGenerator {
 
   async #start(requests: number | null, begin: (run: Run) => () => void): Promise<LoadResult> {
     if (this.#run) throw new Error('The load generator runs one load at a time.');
-    const result = { events: 0, requests: 0, refused: 0, firstSentAtMs: 0, lastAckAtMs: 0 };
+    const result: Run['result'] = {
+      events: 0,
+      requests: 0,
+      refused: 0,
+      firstSentAtMs: 0,
+      lastAckAtMs: 0,
+      ackedAtMs: [],
+    };
     let end = () => {};
     try {
       const run = await new Promise<Run>((resolve, reject) => {
         const started: Run = {
           result,
+          recordsAcks: false,
           ackMs: new Histogram(),
           left: requests,
           waiting: [],
@@ -181,6 +198,7 @@ export class LoadGenerator {
     run.result.events += this.#options.eventsPerRequest;
     run.result.lastAckAtMs = now;
     run.ackMs.record(now - connection.publishedAtMs);
+    if (run.recordsAcks) run.result.ackedAtMs.push([connection.sequence, now]);
     if (run.waiting.length > 0) {
       this.#sendNext(connection, run.waiting.shift()!);
     } else if (takeOne(run)) {
@@ -236,6 +254,8 @@ class Connection {
   readonly #on: { onResponse: (status: number, body: string) => void; onLost: (error: Error) => void };
   #socket: net.Socket | null = null;
   publishedAtMs = 0;
+  /** Of the first event of the request. */
+  sequence = 0;
 
   constructor(
     request: PreparedRequest,
@@ -279,6 +299,7 @@ class Connection {
   prepare(path: string, first: Stamp): void {
     const { sequence, publishedAtMs } = first;
     this.publishedAtMs = publishedAtMs;
+    this.sequence = sequence;
     this.#bytes.write(path, PATH_AT, 'latin1');
     for (let i = 0; i < this.#stamps.length; i++) {
       writeStamp(this.#bytes, this.#stamps[i], { sequence: sequence + i, publishedAtMs });

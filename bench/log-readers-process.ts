@@ -12,7 +12,7 @@ const handlers = {
   },
   readPages: (options: { seconds: number; limit: number }) => readers!.readPages(options),
   startWaiting: () => readers!.startWaiting(),
-  takeWakeMs: () => readers!.takeWakeMs(),
+  takeWakes: () => readers!.takeWakes(),
   close: () => readers?.close(),
 };
 export type LogReadersProcess = typeof handlers;

@@ -2,7 +2,6 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../test/until.ts';
-import { Histogram } from './histogram.ts';
 import { LogReaders } from './log-readers.ts';
 import { monotonicMs } from './monotonic-clock.ts';
 import { findStamp, stampedData, writeStamp } from './stamped-data.ts';
@@ -61,10 +60,13 @@ describe('log readers', () => {
     for (const response of held) send(response, '7', true, body);
     await until(() => held.length === 4);
     expect(urls.slice(2).every((url) => url.endsWith('?wait=60&after=7'))).toBe(true);
-    const wakeMs = Histogram.fromData(readers.takeWakeMs());
-    expect(wakeMs.count).toBe(2);
-    expect(wakeMs.maxMs).toBeLessThan(20_000);
-    expect(readers.takeWakeMs().count).toBe(0);
+    const wakes = readers.takeWakes();
+    expect(wakes.map(({ sequence }) => sequence)).toEqual([1, 1]);
+    for (const { publishedAtMs, wokenAtMs } of wakes) {
+      expect(wokenAtMs - publishedAtMs).toBeGreaterThanOrEqual(0);
+      expect(wokenAtMs - publishedAtMs).toBeLessThan(20_000);
+    }
+    expect(readers.takeWakes()).toEqual([]);
   });
 
   test('tell what went wrong', async () => {

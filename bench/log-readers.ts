@@ -3,7 +3,7 @@ import net from 'node:net';
 import { AnswerFramer, type FramedAnswer } from './answer-framer.ts';
 import { Histogram, type HistogramData } from './histogram.ts';
 import { monotonicMs } from './monotonic-clock.ts';
-import { findStamp, readPublishedAtMs } from './stamped-data.ts';
+import { findStamp, readPublishedAtMs, readSequence } from './stamped-data.ts';
 
 export interface ReadersOptions {
   /** `http://host:port` of the server. */
@@ -24,6 +24,13 @@ export interface PagesResult {
   pageMs: HistogramData;
 }
 
+/** A reader that waited and was answered with an event. */
+export interface Wake {
+  sequence: number;
+  publishedAtMs: number;
+  wokenAtMs: number;
+}
+
 const CONNECT_AT_ONCE = 100;
 const WAIT_SECONDS = 60;
 
@@ -39,7 +46,7 @@ interface Reader {
 export class LogReaders {
   readonly #options: ReadersOptions;
   readonly #readers: Reader[] = [];
-  #wakeMs = new Histogram();
+  #wakes: Wake[] = [];
   #onAnswer: (reader: Reader, answer: FramedAnswer) => void = () => {};
   #onError: (error: Error) => void = () => {};
   #error: Error | null = null;
@@ -87,7 +94,14 @@ export class LogReaders {
   startWaiting(): void {
     this.#onAnswer = (reader, answer) => {
       const stamp = findStamp(answer.beginning, 0);
-      if (stamp >= 0) this.#wakeMs.record(monotonicMs() - readPublishedAtMs(answer.beginning, stamp));
+      if (stamp >= 0) {
+        const sequence = readSequence(answer.beginning, stamp);
+        this.#wakes.push({
+          sequence,
+          publishedAtMs: readPublishedAtMs(answer.beginning, stamp),
+          wokenAtMs: monotonicMs(),
+        });
+      }
       if (answer.status !== 200) this.#error ??= new Error(`The server answered a wait with ${answer.status}.`);
       reader.cursor = answer.cursor;
       this.#get(reader, `wait=${WAIT_SECONDS}`);
@@ -98,12 +112,12 @@ export class LogReaders {
     }
   }
 
-  /** From publishing to being answered, of all that were since the last call. @throws Error when one was answered wrongly */
-  takeWakeMs(): HistogramData {
+  /** All since the last call. @throws Error when a reader was answered wrongly */
+  takeWakes(): Wake[] {
     if (this.#error) throw this.#error;
-    const data = this.#wakeMs.toData();
-    this.#wakeMs = new Histogram();
-    return data;
+    const wakes = this.#wakes;
+    this.#wakes = [];
+    return wakes;
   }
 
   close(): void {
