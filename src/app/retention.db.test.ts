@@ -7,6 +7,7 @@ import { uuidFromId } from '../core/id.ts';
 import { EventCache } from '../log/event-cache.ts';
 import { readLog } from '../pull/read-log.ts';
 import { RenderedLog } from '../pull/rendered-log.ts';
+import { createConsumer } from '../storage/consumers.ts';
 import { listDead } from '../storage/dead-listing.ts';
 import { readExpired } from '../storage/expirations.ts';
 import { readHead } from '../storage/heads.ts';
@@ -148,6 +149,30 @@ describe('retention', () => {
       to: 40,
     });
     expect(await readExpired(app.db, { appId: app.appId, endpointId: quiet })).toBeNull();
+  });
+
+  test('warns a day before a consumer would lose something', async () => {
+    await aLogOf([3, 2, 1], 10);
+    const start = { position: 5, day: ago(3) };
+    await createConsumer(app.db, { appId: app.appId, name: 'behind' }, { filter: {}, start });
+    await createConsumer(
+      app.db,
+      { appId: app.appId, name: 'ahead' },
+      { filter: {}, start: { position: 10, day: ago(3) } },
+    );
+    const { retention, told } = setup();
+    await retention.takeTurn();
+    await retention.takeTurn();
+    expect(told).toEqual([
+      {
+        type: 'consumer.lagging',
+        app: app.appId,
+        consumer: 'behind',
+        positions: 25,
+        oldestSeconds: expect.any(Number),
+        expiresAt: `${addDays(today, 1)}T00:00:00.000Z`,
+      },
+    ]);
   });
 
   test('records each range once, day after day, and none that an endpoint was told to skip', async () => {

@@ -4,6 +4,7 @@ import { TidingsError } from '../core/errors.ts';
 import type { NewEvent } from '../core/event.ts';
 import { TIDINGS_APP_ID } from '../core/id.ts';
 import { type Occurrence, operationalEvent } from '../core/operational-event.ts';
+import { consumersLaggingSince, type LaggingConsumer } from '../storage/consumer-lag.ts';
 import type { Database } from '../storage/database.ts';
 import { exclusively } from '../storage/exclusive.ts';
 import { expireRetries, findLost, type LaggingLane, laggingLanes, recordLost } from '../storage/expirations.ts';
@@ -27,6 +28,7 @@ export const RETENTION_DEFAULTS: RetentionOptions = {
 };
 
 const DAY_MS = 86_400_000;
+/** Lanes, or consumers, that are asked for at once. */
 const PAGE_LANES = 500;
 const CHUNK_RETRIES = 1000;
 const TOLD_AT_ONCE = 100;
@@ -91,6 +93,7 @@ export class Retention {
     if (events !== null) await this.#checkpoint(addDays(events, 2));
     return exclusively(db, 'retention', async (client) => {
       if (events !== null) await this.#warn(addDays(events, 1));
+      if (events !== null) await this.#warnConsumers(addDays(events, 1));
       const beforeEvents = (lastDay: string): Promise<void> => this.#expire(lastDay);
       const keptFrom = { events, attempts };
       return dropPartitions({ client, keptFrom, beforeEvents, goesOn: () => !this.#stopped });
@@ -107,14 +110,34 @@ export class Retention {
   async #warn(beforeDay: string): Promise<void> {
     for await (const lanes of this.#lagging(beforeDay)) {
       await this.#tell(
-        lanes.map(({ appId, endpointId, url, positions, day, appendedMs }) => {
-          const oldestSeconds = Math.max(0, Math.round((this.#parts.now() - appendedMs) / 1000));
-          const expiresMs = Date.parse(day) + (this.#options.eventDays! + 1) * DAY_MS;
-          const data = { url, positions, oldestSeconds, expiresAt: new Date(expiresMs).toISOString() };
-          return { type: 'endpoint.lagging', appId, endpointId, which: day, atMs: this.#parts.now(), data };
+        lanes.map(({ appId, endpointId, url, ...lag }) => {
+          const data = { url, ...this.#warning(lag) };
+          return { type: 'endpoint.lagging', appId, endpointId, which: lag.day, atMs: this.#parts.now(), data };
         }),
       );
     }
+  }
+
+  /** What they do lose they hear of when they lease next: 410. */
+  async #warnConsumers(beforeDay: string): Promise<void> {
+    for (let after: LaggingConsumer | null = null; !this.#stopped; ) {
+      const page = { after, limit: PAGE_LANES };
+      const consumers: LaggingConsumer[] = await consumersLaggingSince(this.#parts.db, beforeDay, page);
+      await this.#tell(
+        consumers.map(({ appId, name, position, head, day, appendedMs }) => {
+          const data = this.#warning({ positions: head - position, day, appendedMs });
+          return { type: 'consumer.lagging', appId, consumer: name, which: day, atMs: this.#parts.now(), data };
+        }),
+      );
+      if (consumers.length < PAGE_LANES) return;
+      after = consumers[consumers.length - 1];
+    }
+  }
+
+  #warning({ positions, day, appendedMs }: { positions: number; day: string; appendedMs: number }) {
+    const oldestSeconds = Math.max(0, Math.round((this.#parts.now() - appendedMs) / 1000));
+    const expiresMs = Date.parse(day) + (this.#options.eventDays! + 1) * DAY_MS;
+    return { positions, oldestSeconds, expiresAt: new Date(expiresMs).toISOString() };
   }
 
   async *#lagging(beforeDay: string): AsyncGenerator<LaggingLane[]> {

@@ -19,6 +19,14 @@ describe('operational event', () => {
     expect(event.id).toMatch(EVENT_ID_PATTERN);
   });
 
+  test('says which consumer it is about, of which app', () => {
+    const { endpointId: _, ...rest } = OCCURRENCE;
+    const event = operationalEvent({ ...rest, consumer: 'billing' });
+    expect(JSON.parse(event.data.toString())).toEqual({ app: 'app_a', consumer: 'billing', n: 1 });
+    expect(operationalEvent({ ...rest, consumer: 'billing', appId: 'app_b' }).id).not.toBe(event.id);
+    expect(operationalEvent({ ...rest, consumer: 'other' }).id).not.toBe(event.id);
+  });
+
   test('has an id made of what happened, not of when it is told', () => {
     const { id } = operationalEvent(OCCURRENCE);
     expect(operationalEvent({ ...OCCURRENCE, atMs: 8, data: {} }).id).toBe(id);

@@ -4,7 +4,12 @@ import type pg from 'pg';
 import type { Database } from './database.ts';
 
 /** Any numbers, as long as nothing else in the program locks them. */
-const LOCKS = { retention: 7_416_200_005, keys: 7_416_200_006, erasures: 7_416_200_007 } as const;
+const LOCKS = {
+  retention: 7_416_200_005,
+  keys: 7_416_200_006,
+  erasures: 7_416_200_007,
+  consumers: 7_416_200_008,
+} as const;
 
 /**
  * Runs `work` unless another process is at it: then nothing is done, and it returns null. `work` is given the connection that holds

@@ -2,6 +2,7 @@
 
 -- position: everything up to here is committed. A lease hands out the events after it up to leased_position, to one holder at a time; what
 -- decides about it is the database's time alone. lease_id is random per lease: whoever names another one is too late.
+-- lag_told_through: it was told that the consumer lags, which is not told again until its cursor has come to here.
 CREATE TABLE consumers (
   app_id uuid NOT NULL,
   name text COLLATE "C" NOT NULL,
@@ -11,7 +12,7 @@ CREATE TABLE consumers (
   lease_id uuid,
   leased_until timestamptz,
   leased_position bigint,
-  lag_told_at timestamptz,
+  lag_told_through bigint NOT NULL DEFAULT 0,
   committed_at timestamptz,
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL,
