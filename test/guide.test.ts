@@ -146,6 +146,35 @@ describe('failures and replays', () => {
   });
 });
 
+describe('consumers', () => {
+  test('has calls that work after getting started', async () => {
+    const shell = new Shell(cli.folder, environment());
+    try {
+      const path = '$TIDINGS/v1/apps';
+      const send = 'curl -sS -o before.json -H "$AUTH" -H "$JSON" -d';
+      await shell.run(`${send} '{"uid":"acme","name":"Acme Ltd"}' ${path}`);
+      const endpoint = `{"uid":"billing","url":"http://127.0.0.1:${await freePort()}/webhooks"}`;
+      await shell.run(`${send} '${endpoint}' ${path}/acme/endpoints`);
+      const event = '{"id":"inv-1-paid","type":"invoice.paid","data":{"invoice":"in_1","amount":4200}}';
+      await shell.run(`${send} '${event}' ${path}/acme/events`);
+      const blocks = codeBlocks(readDocument('docs/guide/consumers.md'));
+      const answers: string[] = [];
+      for (const { code } of blocks.filter(({ language }) => language === 'sh')) answers.push(await shell.run(code));
+      expect(answers.join('\n')).not.toMatch(/urn:tidings:error|curl: /);
+      const [made, leased, committed, moved, turned, missed] = answers;
+      expect(answers).toHaveLength(6);
+      expect(made).toContain('"name":"books"');
+      expect(leased).toMatch(/"lease":"lse_.*"id":"inv-1-paid"/);
+      expect(committed).toMatch(/^\{"cursor":"[^"]+","lease":null\}$/);
+      expect(moved).toMatch(/"lag":\{"events":[1-9]/);
+      expect(turned).toMatch(/"state":"pull".*"events":\[.*"state":"active"/s);
+      expect(missed).toContain('"events":[');
+    } finally {
+      await shell.close();
+    }
+  });
+});
+
 describe('scheduling and retention', () => {
   test('has calls that work after getting started', async () => {
     const shell = new Shell(cli.folder, environment());

@@ -169,7 +169,7 @@ export const OPTIONS = [
     default: 3600,
     unit: 'seconds',
     range: [0, 2_592_000],
-    doc: 'How old the oldest event that an endpoint has not been sent may get until the operational event endpoint.lagging tells of it, once until what waited is sent. 0 tells only of what retention is about to drop.',
+    doc: 'How old the oldest event that an endpoint has not been sent, or a consumer has not committed, may get until the operational event endpoint.lagging or consumer.lagging tells of it, once until what waited is done. 0 tells only of what retention is about to drop.',
   },
   {
     key: 'drainSeconds',
@@ -209,7 +209,7 @@ export const OPTIONS = [
     default: 30,
     unit: null,
     range: [1, 3650],
-    doc: 'How long events are kept in the log, such as 30d, or forever. They go by whole days (UTC), up to a day later. What an endpoint has not been sent by then it loses: a day before, the operational event endpoint.lagging warns. More keeps more to read and to replay, and takes that much disk.',
+    doc: 'How long events are kept in the log, such as 30d, or forever. They go by whole days (UTC), up to a day later. What an endpoint has not been sent by then it loses: a day before, the operational event endpoint.lagging warns, and consumer.lagging for consumers. More keeps more to read and to replay, and takes that much disk.',
   },
   {
     key: 'retainAttemptDays',

@@ -14,6 +14,7 @@ import { Hints } from '../log/hints.ts';
 import { Scheduler } from '../log/scheduler.ts';
 import { Tail } from '../log/tail.ts';
 import { Writer } from '../log/writer.ts';
+import { ConsumerWatch } from '../pull/consumer-watch.ts';
 import { FrameRuns } from '../pull/frame-runs.ts';
 import { LogReaders } from '../pull/log-readers.ts';
 import { RenderedLog } from '../pull/rendered-log.ts';
@@ -271,6 +272,15 @@ async function start(
       now: Date.now,
       onError,
       options: { alertAfterSeconds: config.lagAlertSeconds },
+    }),
+  );
+  await parts.use(
+    new ConsumerWatch({
+      db,
+      append: (request) => writer.append(request),
+      now: Date.now,
+      onError,
+      alertAfterSeconds: config.lagAlertSeconds,
     }),
   );
   await parts.use(new HeadsPoll({ db, tail, onAppDeleted: (appId) => dispatcher.configChanged(appId), onError }));
