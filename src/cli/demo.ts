@@ -1,14 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import { loadConfig } from '../app/config.ts';
-import { startTidings } from '../app/tidings.ts';
-import { ensureAdminKey } from './admin-key.ts';
-import type { DemoServer } from './demo/demo.ts';
 import { UsageError } from './failure.ts';
 import { hasColor } from './paint.ts';
 import { StopSignals } from './stop-signals.ts';
+import { startTemporaryServer } from './temporary-server.ts';
 
 const EXAMPLES = `
 Examples:
@@ -41,7 +35,7 @@ export function addDemoCommand(program: Command): void {
       const { runDemo } = await import('./demo/demo.ts');
       const signals = new StopSignals().listen();
       process.exitCode = await runDemo({
-        startServer,
+        startServer: () => startTemporaryServer('demo'),
         out: process.stdout,
         isTty: process.stdout.isTTY === true,
         color: hasColor(process.stdout),
@@ -58,32 +52,4 @@ function parseCount(flag: string, text: string | undefined): number | undefined 
   const count = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (count > 0) return count;
   throw new UsageError(`${flag} is "${text}", which is no whole number above 0. Give one, such as 5000.`);
-}
-
-/** A server with its data in a temporary folder, which is removed when it stops. The environment has no say in it. */
-async function startServer(): Promise<DemoServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'tidings-demo-'));
-  const remove = () => rm(folder, { recursive: true, force: true, maxRetries: 5 });
-  const flags = {
-    port: '0',
-    dataFolder: folder,
-    allowHttp: true,
-    allowPrivate: '127.0.0.0/8',
-    logLevel: 'error',
-  };
-  try {
-    const server = await startTidings(loadConfig({ flags, env: {} }), { migrate: true });
-    const apiKey = await ensureAdminKey(server.db, folder);
-    return {
-      url: server.url,
-      apiKey,
-      stop: async () => {
-        await server.stop();
-        await remove();
-      },
-    };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
 }

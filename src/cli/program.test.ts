@@ -22,7 +22,7 @@ describe('program', () => {
       expect(helpOf(command)).toMatch(/\nExamples:\n {2}\S/);
       return command.name();
     });
-    expect(names).toEqual(['tidings', 'dev', 'serve', 'migrate', 'keys', 'create', 'demo']);
+    expect(names).toEqual(['tidings', 'dev', 'serve', 'migrate', 'keys', 'create', 'demo', 'compare']);
   });
 
   test('offers every option of the table to a server', () => {

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { loadConfig } from '../app/config.ts';
 import { VERSION } from '../app/version.ts';
+import { addCompareCommand } from './compare.ts';
 import { flagsOf } from './config-options.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDevCommand } from './dev.ts';
@@ -28,7 +29,15 @@ export function buildProgram(): Command {
     .exitOverride();
   program.configureHelp({ styleTitle: (text) => `\u001b[1m${text}\u001b[22m` });
   // Commander takes the styles away where there is no terminal or NO_COLOR is set.
-  for (const add of [addDevCommand, addServeCommand, addMigrateCommand, addKeysCommand, addDemoCommand]) add(program);
+  for (const add of [
+    addDevCommand,
+    addServeCommand,
+    addMigrateCommand,
+    addKeysCommand,
+    addDemoCommand,
+    addCompareCommand,
+  ])
+    add(program);
   return program;
 }
 

@@ -1,4 +1,4 @@
-// The calls of the HTTP API that the demo makes, as any user of Tidings would make them.
+// The calls of the HTTP API that demo and comparison make, as any user of Tidings would make them.
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -26,7 +26,7 @@ export class ApiClient {
   async createEndpoint(app: string, endpoint: DemoEndpoint, url: string): Promise<void> {
     const body = {
       url,
-      description: `The endpoint "${endpoint.name}" of the demo`,
+      description: `The endpoint "${endpoint.name}"`,
       secret: endpoint.secret,
       filter: endpoint.types === null ? undefined : { types: endpoint.types },
       retry: endpoint.trouble === '' ? undefined : { delaysSeconds: RETRY_DELAYS_SECONDS },
@@ -35,7 +35,7 @@ export class ApiClient {
   }
 
   /** Publishes under the event's own id, so a publish that was refused may be repeated. Returns the id it has. */
-  async publish(app: string, event: DemoEvent): Promise<string> {
+  async publish(app: string, event: Pick<DemoEvent, 'id' | 'type' | 'data'>): Promise<string> {
     const body = `{"id":"${event.id}","type":"${event.type}","data":${event.data}}`;
     return (await this.#post<{ id: string }>(`/v1/apps/${app}/events`, body)).id;
   }
@@ -56,7 +56,7 @@ export class ApiClient {
     }
   }
 
-  // node:http, as the global fetch takes five times the CPU, and publisher and server share a process here.
+  // node:http, as the global fetch takes five times the CPU, and publisher and server share a process in the demo.
   #send(path: string, body: string): Promise<{ status: number; answer: string }> {
     return new Promise((resolve, reject) => {
       const headers = {

@@ -1,5 +1,5 @@
 // The demo's hold on its receiver process.
-import { fork } from 'node:child_process';
+import { startChild } from '../child-calls.ts';
 import type { DemoEndpoint } from './demo-endpoints.ts';
 import type { Receipt } from './receiver.ts';
 
@@ -13,49 +13,12 @@ export interface ReceiverHandle {
   stop(): Promise<void>;
 }
 
-export interface ReceiverCall {
-  id: number;
-  name: 'start' | 'open' | 'takeReceipts';
-  argument: unknown;
-}
-
 export function startReceiverProcess(): ReceiverHandle {
-  const child = fork(new URL('./receiver-process.js', import.meta.url), {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    execArgv: [],
-  });
-  const pending = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
-  let nextId = 1;
-  child.on('message', ({ id, value, error }: { id: number; value?: never; error?: string }) => {
-    const call = pending.get(id);
-    pending.delete(id);
-    if (error === undefined) call?.resolve(value as never);
-    else call?.reject(new Error(`The receiver failed: ${error}`));
-  });
-  child.on('exit', (code, signal) => {
-    for (const { reject } of pending.values())
-      reject(new Error(`The receiver ended (${signal ?? `exit code ${code}`}).`));
-    pending.clear();
-  });
-  const call = <T>(name: ReceiverCall['name'], argument?: unknown) =>
-    new Promise<T>((resolve, reject) => {
-      if (!child.connected) {
-        reject(new Error('The receiver has ended.'));
-        return;
-      }
-      const id = nextId++;
-      pending.set(id, { resolve: resolve as (value: never) => void, reject });
-      child.send({ id, name, argument } satisfies ReceiverCall);
-    });
+  const child = startChild(new URL('./receiver-process.js', import.meta.url), 'receiver');
   return {
-    start: (endpoints) => call('start', endpoints),
-    open: (name) => call('open', name),
-    takeReceipts: () => call('takeReceipts'),
-    async stop() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-      if (child.connected) child.disconnect();
-      await ended;
-    },
+    start: (endpoints) => child.call('start', endpoints),
+    open: (name) => child.call('open', name),
+    takeReceipts: () => child.call('takeReceipts'),
+    stop: () => child.stop(),
   };
 }

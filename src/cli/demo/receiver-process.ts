@@ -1,29 +1,21 @@
 // The demo's receiver as a program of its own, told over Node's IPC channel what to do.
+import { answerCalls } from '../child-calls.ts';
 import type { DemoEndpoint } from './demo-endpoints.ts';
 import { DemoReceiver } from './receiver.ts';
-import type { ReceiverCall } from './receiver-handle.ts';
 
 const receiver = new DemoReceiver();
 
-async function answer({ name, argument }: ReceiverCall): Promise<unknown> {
-  switch (name) {
-    case 'start':
-      return receiver.start(argument as DemoEndpoint[]);
-    case 'open':
-      return receiver.open(argument as string);
-    case 'takeReceipts':
-      return receiver.takeReceipts();
-  }
-}
-
-process.on('message', async (call: ReceiverCall) => {
-  const { id } = call;
-  const reply = await answer(call).then(
-    (value) => ({ id, value }),
-    (error: Error) => ({ id, error: error.message }),
-  );
-  if (process.connected) process.send?.(reply);
+answerCalls({
+  answer(name, argument) {
+    switch (name) {
+      case 'start':
+        return receiver.start(argument as DemoEndpoint[]);
+      case 'open':
+        return receiver.open(argument as string);
+      case 'takeReceipts':
+        return receiver.takeReceipts();
+      default:
+        throw new Error(`There is no call ${name}.`);
+    }
+  },
 });
-process.on('disconnect', () => process.exit());
-// Ctrl-C reaches the whole group; the demo ends its receiver itself.
-process.on('SIGINT', () => {});
