@@ -15,6 +15,7 @@ import { Hints } from '../src/log/hints.ts';
 import { Scheduler } from '../src/log/scheduler.ts';
 import { Tail } from '../src/log/tail.ts';
 import { Writer } from '../src/log/writer.ts';
+import { ConsumerWatch } from '../src/pull/consumer-watch.ts';
 import { OpenStreams } from '../src/pull/open-streams.ts';
 import { parseTarget } from '../src/push/address-guard.ts';
 import { CommandPoll } from '../src/push/command-poll.ts';
@@ -131,6 +132,13 @@ function setup() {
     onError,
     options: { alertAfterSeconds: 1 },
   });
+  const consumerWatch = new ConsumerWatch({
+    db,
+    append: (request) => writer.append(request),
+    now: Date.now,
+    onError,
+    alertAfterSeconds: 1,
+  });
   const retention = new Retention({
     db,
     append: (request) => writer.append(request),
@@ -180,6 +188,7 @@ function setup() {
     'heads poll': { part: headsPoll, work: async () => {} },
     'command poll': { part: commandPoll, work: async () => commandPoll.soon() },
     'lag watch': { part: lagWatch, work: () => lagWatch.look() },
+    'consumer watch': { part: consumerWatch, work: () => consumerWatch.look() },
     hints: { part: hints, work: async () => hints.slotsMoved() },
     operations: {
       part: operations,
@@ -260,6 +269,7 @@ async function leavesNothing(work: () => Promise<void>): Promise<void> {
 const PARTS = [
   'command poll',
   'lag watch',
+  'consumer watch',
   'hints',
   'writer',
   'tail',
