@@ -252,8 +252,13 @@ export class Dispatcher {
       // A load that began before may yet bring lanes of these slots.
       await Promise.all([...this.#apps.values()].map((app) => app.settledLoading()));
       const lanes = this.#lanesOf(new Set(slots));
-      await drainLanes(lanes, { now: host.now, isGone: () => this.#stopping || this.#host !== host });
+      const isAtRest = await drainLanes(lanes, { now: host.now, isGone: () => this.#stopping || this.#host !== host });
       if (this.#host !== host) return;
+      if (!isAtRest && !this.#stopping) {
+        // An outcome that came after the next owner had begun would be written all the same: the slots stay here.
+        for (const lane of lanes) lane.goOn();
+        throw new Error(`The lanes of ${slots.length} slots did not come to rest, so the slots are kept.`);
+      }
       await this.flusher.settle(lanes);
       for (const app of this.#apps.values()) app.remove(lanes);
     } finally {

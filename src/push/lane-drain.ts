@@ -9,7 +9,7 @@ const SLOW_MS = 250;
 
 /**
  * Resolves with whether all lanes rest: nothing of them is in flight or uncommitted. `isGone` ends the wait, as does the deadline of the
- * slowest endpoint; lanes stay held either way.
+ * slowest endpoint; lanes stay held either way, for the caller to let them go on.
  */
 export async function drainLanes(
   lanes: readonly Lane[],

@@ -226,6 +226,12 @@ export class Lane implements CursorOwner {
     this.#dropQueues();
   }
 
+  /** It stays here after all. */
+  goOn(): void {
+    this.#held = false;
+    this.wake();
+  }
+
   /** The lane is no longer this process's, or no longer exists. Outcomes that still come are recorded, nothing more is sent. */
   stop(): void {
     this.#stopped = true;
