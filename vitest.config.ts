@@ -6,6 +6,8 @@ const shared = {
   testTimeout: 30_000,
   hookTimeout: 30_000,
   pool: 'forks' as const,
+  // Most tests wait for databases and sockets rather than for a core.
+  maxWorkers: 4,
 };
 
 // Everything runs on the embedded Postgres server. What touches the database (*.db.test.ts) runs again on the system's Postgres

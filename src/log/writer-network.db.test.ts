@@ -17,7 +17,7 @@ beforeEach(async () => {
   proxy = new TcpProxy({ path: `${host}/.s.PGSQL.${port}` });
   await proxy.start();
   db = new Database({ connection: { ...database.connection, host: '127.0.0.1', port: proxy.port } });
-  const options = { connections: 1, statementTimeoutMs: 800 };
+  const options = { connections: 1, statementTimeoutMs: 1600 };
   writer = new Writer({ db, onCommitted: () => {}, ensurePartitions: async () => {}, options });
 });
 afterEach(async () => {
