@@ -131,7 +131,7 @@ export const OPTIONS = [
     default: 0,
     unit: null,
     range: [0, 256],
-    doc: 'Server processes on this machine, which share the port and the work. 0 leaves it to the command: `tidings dev` runs one, `tidings serve` one per core. More uses more cores; each takes memory of its own and up to 15 connections to the database.',
+    doc: 'Server processes on this machine, which share the port and the work. 0 leaves it to the command: `tidings dev` runs one, `tidings serve` one for every two cores, as Postgres and the kernel want the others. More uses more cores; each takes memory of its own and up to 15 connections to the database.',
   },
   {
     key: 'roles',

@@ -33,6 +33,7 @@ import { ensurePartitions } from '../storage/partitions.ts';
 import { commandHandlers } from './command-handlers.ts';
 import type { Config } from './config.ts';
 import { LocalEngine } from './engine.ts';
+import { limitHeapGrowth } from './heap-growth.ts';
 import { LaneOwner } from './lane-owner.ts';
 import { laneHealth } from './lane-status.ts';
 import { onErrorOf, openLog } from './log.ts';
@@ -90,6 +91,7 @@ async function start(
   options: TidingsOptions,
   parts: PartList,
 ): Promise<Omit<Tidings, 'stop'> & { readiness: Readiness }> {
+  limitHeapGrowth();
   const log = openLog(config);
   const onError = onErrorOf(log);
 

@@ -15,11 +15,11 @@ export function addServeCommand(program: Command): void {
     name: 'serve',
     summary: 'run a server; the database must be migrated',
     description:
-      'Run a server, with one process per core unless told. It changes no schema: with a pending migration it stops and ' +
+      'Run a server, with one process for every two cores unless told. It changes no schema: with a pending migration it stops and ' +
       'names the command. With DATABASE_URL the master key must be given.',
     examples: EXAMPLES,
     migrate: false,
-    processes: 'one per core',
+    processes: 'one per two cores',
     announce: ({ server: { url }, choices }) => ({
       json: { url },
       text: [`Tidings ${VERSION} is ready at ${url}`, ...choices.map((line) => `  ${line}`)].join('\n'),

@@ -14,7 +14,7 @@ export interface ServerCommand {
   /** Whether pending migrations are run or refused. */
   migrate: boolean;
   /** How many processes run where nobody says. */
-  processes: 'one' | 'one per core';
+  processes: 'one' | 'one per two cores';
   /** What is printed when the server is ready: as JSON the members, else the text. */
   announce: (ready: ReadyServer) => Announcement | Promise<Announcement>;
 }
@@ -38,7 +38,7 @@ export function addServerCommand(program: Command, options: ServerCommand): void
     .addHelpText('after', options.examples)
     .action(async () => {
       const config = await readConfig(command);
-      const usual = options.processes === 'one' ? 1 : availableParallelism();
+      const usual = options.processes === 'one' ? 1 : Math.max(1, Math.floor(availableParallelism() / 2));
       await runServer({
         config,
         processes: config.processes || usual,

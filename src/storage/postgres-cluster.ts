@@ -26,7 +26,7 @@ const SETTINGS: Record<string, string> = {
   autovacuum: 'on',
   shared_buffers: '128MB',
   huge_pages: 'try',
-  // Each process takes up to 15; there may be one per core.
+  // Each process takes up to 15; there may be several.
   max_connections: '300',
   checkpoint_timeout: '15min',
   max_wal_size: '2GB',
