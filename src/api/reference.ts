@@ -8,6 +8,8 @@ import type { FastifyInstance } from 'fastify';
 const DESCRIPTION = new URL('../../openapi.json', import.meta.url);
 const HOME = '/docs';
 
+const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" width="130" height="40" viewBox="0 0 130 40"><text x="0" y="29" font-family="system-ui, sans-serif" font-size="28" font-weight="600" fill="#fff">Tidings</text></svg>`;
+
 /** Serves `/openapi.json` and `/docs`. */
 export function referenceRoutes(server: FastifyInstance): void {
   server.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
@@ -45,6 +47,7 @@ async function buildPages(): Promise<FastifyInstance> {
     staticCSP: true,
     transformStaticCSP: localOnly,
     uiConfig: { deepLinking: true },
+    logo: { type: 'image/svg+xml', content: Buffer.from(LOGO), href: HOME },
   });
   return pages;
 }

@@ -14,22 +14,26 @@ import type { Measurement } from './measurement.ts';
 
 interface Chart {
   title: string;
+  /** A poll's delay is a thousand times that of a stream: then the bars' lengths are logarithms. */
+  scale: 'linear' | 'logarithmic';
   value: (one: Measurement) => number | null;
   format: (value: number) => string;
 }
 
 const CHARTS: Chart[] = [
-  { title: 'Delay p50', value: ({ delayMs }) => delayMs.p50, format: formatMs },
-  { title: 'Delay p99', value: ({ delayMs }) => delayMs.p99, format: formatMs },
-  { title: 'Requests per minute', value: (one) => one.requestsPerMinute, format: whole },
+  { title: 'Delay p50', scale: 'logarithmic', value: ({ delayMs }) => delayMs.p50, format: formatMs },
+  { title: 'Delay p99', scale: 'logarithmic', value: ({ delayMs }) => delayMs.p99, format: formatMs },
+  { title: 'Requests per minute', scale: 'logarithmic', value: (one) => one.requestsPerMinute, format: whole },
   {
     title: 'Bytes per event, both ways',
+    scale: 'linear',
     value: (one) =>
       one.bytesToConsumerPerEvent === null ? null : one.bytesToConsumerPerEvent + (one.bytesFromConsumerPerEvent ?? 0),
     format: whole,
   },
   {
     title: 'Server CPU per event',
+    scale: 'linear',
     value: (one) => one.serverCpuMicrosPerEvent,
     format: (micros) => `${(micros / 1000).toFixed(2)} ms`,
   },
@@ -46,7 +50,8 @@ const STYLE = `
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto; max-width: 64rem; padding: 0 1rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { border-bottom: 1px solid var(--line); padding: .25rem .6rem; text-align: right; }
+th, td { white-space: nowrap; border-bottom: 1px solid var(--line); padding: .25rem .6rem; text-align: right; }
+th { white-space: normal; }
 th:first-child, td:first-child { text-align: left; }
 svg { max-width: 100%; height: auto; }
 svg text { font: 13px system-ui, sans-serif; fill: var(--ink); }
@@ -58,7 +63,7 @@ export function renderPage({ command, machine, outageSeconds, measurements }: Co
     renderTable(HEADINGS, some.map(cellsOf)),
     `<h3>After ${outageSeconds} seconds away</h3>`,
     renderTable(OUTAGE_HEADINGS, consumersOf(some).map(outageCellsOf)),
-    ...CHARTS.map((chart) => `<h3>${chart.title}</h3>\n${renderChart(chart, some)}`),
+    ...CHARTS.map((chart) => `<h3>${heading(chart)}</h3>\n${renderChart(chart, some)}`),
   ]);
   return `<!doctype html>
 <html lang="en">
@@ -78,18 +83,23 @@ ${sections.join('\n')}
 `;
 }
 
-/** Bars on a logarithmic scale, as a poll's delay is a thousand times that of a stream; the scale begins a decade below the least. */
-function renderChart({ title, value, format }: Chart, measurements: Measurement[]): string {
+function heading({ title, scale }: Chart): string {
+  return scale === 'linear' ? title : `${title} (${scale} scale)`;
+}
+
+/** Bars with their values; a logarithmic scale begins a decade below the least. */
+function renderChart(chart: Chart, measurements: Measurement[]): string {
+  const { value, format, scale } = chart;
   const bars = measurements.flatMap((one) => {
     const amount = value(one);
     return amount === null || amount <= 0 ? [] : [{ label: one.label, amount }];
   });
-  const logs = bars.map(({ amount }) => Math.log10(amount));
-  const floor = Math.min(...logs) - 1;
-  const span = Math.max(...logs) - floor;
+  const lengths = bars.map(({ amount }) => (scale === 'linear' ? amount : Math.log10(amount)));
+  const floor = scale === 'linear' ? 0 : Math.min(...lengths) - 1;
+  const span = Math.max(...lengths) - floor;
   const height = bars.length * BAR_PX;
   const rows = bars.map(({ label, amount }, i) => {
-    const width = Math.round(((logs[i] - floor) / span) * (CHART_PX - LABEL_PX - VALUE_PX));
+    const width = Math.round(((lengths[i] - floor) / span) * (CHART_PX - LABEL_PX - VALUE_PX));
     const middle = i * BAR_PX + 15;
     return [
       `<text x="0" y="${middle}">${escapeHtml(label)}</text>`,
@@ -97,8 +107,7 @@ function renderChart({ title, value, format }: Chart, measurements: Measurement[
       `<text x="${LABEL_PX + width + 6}" y="${middle}">${escapeHtml(format(amount))}</text>`,
     ].join('');
   });
-  const name = escapeHtml(`${title}, on a logarithmic scale`);
-  return `<svg role="img" aria-label="${name}" viewBox="0 0 ${CHART_PX} ${height}" width="${CHART_PX}">${rows.join('\n')}</svg>`;
+  return `<svg role="img" aria-label="${escapeHtml(heading(chart))}" viewBox="0 0 ${CHART_PX} ${height}" width="${CHART_PX}">${rows.join('\n')}</svg>`;
 }
 
 function renderTable(headings: string[], rows: string[][]): string {
