@@ -29,6 +29,8 @@ const LOOK_EVERY_MS = 50;
 const SETTLE_MS = 10_000 + Math.max(...RETRY_DELAYS_SECONDS) * 1000;
 /** What connects and wakes up is not part of what is measured. */
 const REST_MS = 300;
+/** So many events are published before the first kind, lest its row tell of a server that has just started. */
+const WARM_UP_EVENTS = 2000;
 
 /** @throws when the server or the consumer fails, and when the signal is aborted. */
 export async function runComparison(options: ComparisonOptions): Promise<Measurement[]> {
@@ -38,6 +40,7 @@ export async function runComparison(options: ComparisonOptions): Promise<Measure
   try {
     const api = await server.start();
     client = new ApiClient({ ...api, connections: CONNECTIONS });
+    await warmUp(client, options.signal);
     const measurements: Measurement[] = [];
     for (const perSecond of options.rates) {
       for (const kind of options.kinds) {
@@ -52,6 +55,15 @@ export async function runComparison(options: ComparisonOptions): Promise<Measure
     await client?.close();
     await consumer.stop();
     await server.stop();
+  }
+}
+
+/** As many at once as there are connections. */
+async function warmUp(client: ApiClient, signal: AbortSignal): Promise<void> {
+  const app = await client.createApp('warm-up');
+  for (let i = 0; i < WARM_UP_EVENTS && !signal.aborted; i += CONNECTIONS) {
+    const ids = Array.from({ length: CONNECTIONS }, (_, k) => i + k);
+    await Promise.all(ids.map((n) => client.publish(app, { id: `w-${n}`, type: 'compare.event', data: dataOf(n) })));
   }
 }
 
