@@ -21,6 +21,8 @@ export class TcpProxy {
   #server: net.Server | null = null;
   #line: Line = { kind: 'pass' };
   #port = 0;
+  /** Connections made so far. */
+  accepted = 0;
 
   constructor(options: TcpProxyOptions) {
     this.#options = options;
@@ -36,6 +38,7 @@ export class TcpProxy {
 
   async start(): Promise<void> {
     const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (client) => {
+      this.accepted++;
       const pair: Pair = new Pair(client, this.#options.upstream(), this.#line, () => this.#pairs.delete(pair));
       this.#pairs.add(pair);
     });
@@ -51,8 +54,13 @@ export class TcpProxy {
     const server = this.#server;
     this.#server = null;
     const closed = server ? new Promise((resolve) => server.close(resolve)) : null;
-    for (const pair of this.#pairs) pair.destroy();
+    this.breakConnections();
     await closed;
+  }
+
+  /** Ends all connections; new ones are taken. */
+  breakConnections(): void {
+    for (const pair of this.#pairs) pair.destroy();
   }
 
   async set(line: Line): Promise<void> {

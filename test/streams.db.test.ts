@@ -6,13 +6,13 @@ import { EventSource } from 'eventsource';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { TcpProxy } from '../faults/tcp-proxy.ts';
 import { startTidings, type Tidings } from '../src/app/tidings.ts';
 import { uuidFromId } from '../src/core/id.ts';
 import { appendEvents } from '../src/storage/append.ts';
 import { anEvent } from './event-log.ts';
 import { type Running, running, testConfig } from './running.ts';
 import { eventSourceReader, plainReader, type StreamReader, webSocketReader } from './stream-readers.ts';
-import { TcpProxy } from './tcp-proxy.ts';
 import { until } from './until.ts';
 
 let server: Running;
@@ -73,7 +73,7 @@ describe('streams', () => {
           const appId = await server.anApp();
           const proxies = await Promise.all(
             [server.url, other.url].map(async (url) => {
-              const proxy = new TcpProxy({ host: '127.0.0.1', port: Number(new URL(url).port) });
+              const proxy = new TcpProxy({ upstream: () => ({ host: '127.0.0.1', port: Number(new URL(url).port) }) });
               await proxy.start();
               return proxy;
             }),
@@ -89,7 +89,7 @@ describe('streams', () => {
           const publishing: Promise<unknown>[] = [];
           for (const step of steps) {
             if (step === 'cut') {
-              for (const proxy of proxies) proxy.cut();
+              for (const proxy of proxies) proxy.breakConnections();
               continue;
             }
             const size = step === 'batch' ? 50 : 1;

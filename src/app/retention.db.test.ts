@@ -215,6 +215,22 @@ describe('retention', () => {
     expect(await app.sql('SELECT position FROM retries')).toEqual([{ position: 25 }]);
   });
 
+  test('forgets dead events once they have been dead for as long as events are kept', async () => {
+    const endpointId = await app.anEndpoint();
+    await app.sql(
+      `INSERT INTO dead (app_id, endpoint_id, cursor_id, position, day, event_id, attempts, reason, died_at)
+       SELECT $1, $2, '00000000-0000-0000-0000-000000000000', n, current_date, 'e' || n, 3, 'status_5xx', $3::date - n + interval '1 hour'
+       FROM generate_series(1, 5) AS n`,
+      [app.appUuid, uuidFromId('endpoint', endpointId), today],
+    );
+    await setup({ eventDays: null }).retention.takeTurn();
+    expect(await app.sql('SELECT count(*)::int FROM dead')).toEqual([{ count: 5 }]);
+    await setup().retention.takeTurn();
+    expect(await app.sql('SELECT position FROM dead ORDER BY position')).toEqual(
+      [1, 2, 3].map((position) => ({ position })),
+    );
+  });
+
   test('one process at a time', async () => {
     await aLogOf([6, 5, 4], 10);
     const turns = await Promise.all([1, 2, 3].map(() => setup().retention.takeTurn()));

@@ -7,7 +7,14 @@ import { type Occurrence, operationalEvent } from '../core/operational-event.ts'
 import { consumersLaggingSince, type LaggingConsumer } from '../storage/consumer-lag.ts';
 import type { Database } from '../storage/database.ts';
 import { exclusively } from '../storage/exclusive.ts';
-import { expireRetries, findLost, type LaggingLane, laggingLanes, recordLost } from '../storage/expirations.ts';
+import {
+  expireRetries,
+  findLost,
+  forgetDead,
+  type LaggingLane,
+  laggingLanes,
+  recordLost,
+} from '../storage/expirations.ts';
 import { dropPartitions } from '../storage/partition-drop.ts';
 import { addDays, dayOf } from '../storage/partitions.ts';
 
@@ -30,7 +37,7 @@ export const RETENTION_DEFAULTS: RetentionOptions = {
 const DAY_MS = 86_400_000;
 /** Lanes, or consumers, that are asked for at once. */
 const PAGE_LANES = 500;
-const CHUNK_RETRIES = 1000;
+const CHUNK_ROWS = 1000;
 const TOLD_AT_ONCE = 100;
 
 export interface RetentionParts {
@@ -94,6 +101,7 @@ export class Retention {
     return exclusively(db, 'retention', async (client) => {
       if (events !== null) await this.#warn(addDays(events, 1));
       if (events !== null) await this.#warnConsumers(addDays(events, 1));
+      if (events !== null) await this.#forgetDead(events);
       const beforeEvents = (lastDay: string): Promise<void> => this.#expire(lastDay);
       const keptFrom = { events, attempts };
       return dropPartitions({ client, keptFrom, beforeEvents, goesOn: () => !this.#stopped });
@@ -165,8 +173,8 @@ export class Retention {
 
   async #expireRetries(lastDay: string): Promise<void> {
     const { db, now } = this.#parts;
-    for (let count = CHUNK_RETRIES; count === CHUNK_RETRIES; ) {
-      const expired = await db.transaction((tx) => expireRetries(tx, lastDay, CHUNK_RETRIES));
+    for (let count = CHUNK_ROWS; count === CHUNK_ROWS; ) {
+      const expired = await db.transaction((tx) => expireRetries(tx, lastDay, CHUNK_ROWS));
       count = expired.length;
       const byEndpoint = new Map<
         string,
@@ -181,6 +189,13 @@ export class Retention {
         }
       }
       await this.#tell([...byEndpoint.values()]);
+    }
+  }
+
+  /** Dead events are listed for as long as events are kept, counted from their death. */
+  async #forgetDead(beforeDay: string): Promise<void> {
+    for (let count = CHUNK_ROWS; count === CHUNK_ROWS && !this.#stopped; ) {
+      count = await this.#parts.db.transaction((tx) => forgetDead(tx, beforeDay, CHUNK_ROWS));
     }
   }
 

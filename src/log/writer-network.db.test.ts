@@ -1,8 +1,8 @@
 // The writer over a network that goes half-open: publishers are told within the time of a statement, and nothing is appended twice.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { TcpProxy } from '../../faults/tcp-proxy.ts';
 import { type TestDatabase, testDatabase } from '../../test/database.ts';
 import { anApp, anEvent } from '../../test/event-log.ts';
-import { TcpProxy } from '../../test/tcp-proxy.ts';
 import { until } from '../../test/until.ts';
 import { Database } from '../storage/database.ts';
 import { Writer } from './writer.ts';
@@ -14,15 +14,14 @@ let writer: Writer;
 beforeEach(async () => {
   database = await testDatabase();
   const { host, port } = database.connection;
-  proxy = new TcpProxy({ path: `${host}/.s.PGSQL.${port}` });
+  proxy = new TcpProxy({ upstream: () => ({ path: `${host}/.s.PGSQL.${port}` }) });
   await proxy.start();
   db = new Database({ connection: { ...database.connection, host: '127.0.0.1', port: proxy.port } });
   const options = { connections: 1, statementTimeoutMs: 1600 };
   writer = new Writer({ db, onCommitted: () => {}, ensurePartitions: async () => {}, options });
 });
 afterEach(async () => {
-  proxy.heal();
-  proxy.cut();
+  proxy.breakConnections();
   await writer.stop();
   await db.close();
   await proxy.stop();
@@ -38,13 +37,13 @@ describe('writer', () => {
   test('says that it does not know when the network goes silent under an append, and works when it is back', async () => {
     const appId = await anApp(database.db);
     await append(appId);
-    proxy.goSilent();
+    await proxy.set({ kind: 'half-open' });
     const from = performance.now();
     await expect(append(appId)).rejects.toMatchObject({ code: 'unclear', status: 503 });
     // No connection can be made now: it is known that nothing was stored.
     await expect(append(appId)).rejects.toMatchObject({ code: 'unavailable' });
     expect(performance.now() - from).toBeLessThan(8000);
-    proxy.heal();
+    await proxy.set({ kind: 'pass' });
     await append(appId);
     expect(await count()).toBe(2);
   });
@@ -66,10 +65,10 @@ describe('writer', () => {
     await until(
       async () => (await sql('waits', `SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'`)).length > 0,
     );
-    proxy.goSilent();
+    await proxy.set({ kind: 'half-open' });
     await expect(appending).rejects.toMatchObject({ code: 'unclear' });
     await until(async () => (await count()) === 2);
-    proxy.heal();
+    await proxy.set({ kind: 'pass' });
     expect(await append(appId, 'order-7')).toMatchObject([{ position: 2, duplicate: true }]);
     expect(await count()).toBe(2);
   });

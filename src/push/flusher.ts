@@ -61,6 +61,8 @@ export const FLUSHER_DEFAULTS: FlusherOptions = {
 };
 
 const MAX_RETRY_DELAY_MS = 1000;
+/** A flush takes milliseconds; one that nobody answers is repeated on another connection. */
+const STATEMENT_TIMEOUT_MS = 10_000;
 const MAX_CHECKPOINTS = 1000;
 
 export interface FlusherParts {
@@ -94,7 +96,7 @@ export class Flusher {
   constructor(parts: FlusherParts) {
     this.#parts = parts;
     this.#options = { ...FLUSHER_DEFAULTS, ...parts.options };
-    this.#connection = parts.db.dedicated();
+    this.#connection = parts.db.dedicated({ statementTimeoutMs: STATEMENT_TIMEOUT_MS });
   }
 
   async start(): Promise<void> {

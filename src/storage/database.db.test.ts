@@ -1,7 +1,7 @@
 // Connections over a network that goes half-open: it takes what is written and answers nothing.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { TcpProxy } from '../../faults/tcp-proxy.ts';
 import { type TestDatabase, testDatabase } from '../../test/database.ts';
-import { TcpProxy } from '../../test/tcp-proxy.ts';
 import { Database, isRefused, isUnavailable } from './database.ts';
 
 let database: TestDatabase;
@@ -10,7 +10,7 @@ const opened: Database[] = [];
 beforeEach(async () => {
   database = await testDatabase();
   const { host, port } = database.connection;
-  proxy = new TcpProxy({ path: `${host}/.s.PGSQL.${port}` });
+  proxy = new TcpProxy({ upstream: () => ({ path: `${host}/.s.PGSQL.${port}` }) });
   await proxy.start();
 });
 afterEach(async () => {
@@ -42,12 +42,12 @@ describe('database', () => {
   test('a dedicated connection gives up a statement that nobody answers, and opens another', async () => {
     const connection = openDatabase().dedicated({ statementTimeoutMs: 200 });
     expect(await connection.query(ONE)).toEqual([{ one: 1 }]);
-    proxy.goSilent();
+    await proxy.set({ kind: 'half-open' });
     const { error, elapsedMs } = await failure(connection.query(ONE));
     expect(isUnavailable(error)).toBe(true);
     expect(isRefused(error)).toBe(false);
     expect(elapsedMs).toBeLessThan(2000);
-    proxy.heal();
+    await proxy.set({ kind: 'pass' });
     expect(await connection.query(ONE)).toEqual([{ one: 1 }]);
     expect(proxy.accepted).toBe(2);
     await connection.reset();
@@ -73,7 +73,7 @@ describe('database', () => {
   test('a reset does not wait for a server that is silent, nor for a connection that is only being made', async () => {
     const connection = openDatabase().dedicated({ statementTimeoutMs: 60_000 });
     await connection.query(ONE);
-    proxy.goSilent();
+    await proxy.set({ kind: 'half-open' });
     const waiting = failure(connection.query(ONE));
     await connection.reset();
     expect(isUnavailable((await waiting).error)).toBe(true);
@@ -97,7 +97,7 @@ describe('database', () => {
   test('the pool gives up statements and transactions that nobody answers, and opens other connections', async () => {
     const db = openDatabase({ statementTimeoutMs: 300 });
     await Promise.all([db.query(ONE), db.query(ONE)]);
-    proxy.goSilent();
+    await proxy.set({ kind: 'half-open' });
     const failures = await Promise.all([
       failure(db.query(ONE)),
       failure(db.transaction((tx) => tx.query(ONE))),
@@ -107,7 +107,7 @@ describe('database', () => {
       expect(isUnavailable(error)).toBe(true);
       expect(elapsedMs).toBeLessThan(6000);
     }
-    proxy.heal();
+    await proxy.set({ kind: 'pass' });
     expect(await db.query(ONE)).toEqual([{ one: 1 }]);
     expect(await db.transaction((tx) => tx.query(ONE))).toEqual([{ one: 1 }]);
   });
@@ -115,7 +115,7 @@ describe('database', () => {
   test('closes although idle connections do not answer', async () => {
     const db = openDatabase();
     await db.query(ONE);
-    proxy.goSilent();
+    await proxy.set({ kind: 'half-open' });
     opened.length = 0;
     const { error, elapsedMs } = await failure(db.close());
     expect(error).toBe(null);

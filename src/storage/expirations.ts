@@ -152,6 +152,19 @@ export async function expireRetries(db: Queryable, lastDay: string, limit: numbe
   }));
 }
 
+const FORGET_DEAD = {
+  name: 'forget_dead',
+  text: `
+DELETE FROM dead WHERE (app_id, endpoint_id, cursor_id, position) IN (
+  SELECT app_id, endpoint_id, cursor_id, position FROM dead WHERE died_at < $1::date ORDER BY app_id, endpoint_id, cursor_id, position LIMIT $2
+) RETURNING position`,
+} satisfies Query;
+
+/** Forgets events that died before `day`, at most `limit` of them; returns how many. */
+export async function forgetDead(db: Queryable, day: string, limit: number): Promise<number> {
+  return (await db.query(FORGET_DEAD, [day, limit])).length;
+}
+
 const READ_EXPIRED = {
   name: 'read_expired',
   text: `
