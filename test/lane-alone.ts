@@ -64,6 +64,7 @@ export function anEndpoint(
     skipThrough: 0,
     pulledThrough: 0,
     target: null as never,
+    format: null,
     keys: () => [parseSecret('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')],
     matches: () => true,
     exactTypes: null,

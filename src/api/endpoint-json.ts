@@ -12,6 +12,7 @@ import {
 import { DEFAULT_BATCH_WAIT_MS } from '../core/endpoint-config.ts';
 import { SIGNING_SCHEMES } from '../core/signature.ts';
 import type { Engine } from './engine.ts';
+import { FormatInputSchema, FormatSchema } from './format-json.ts';
 import { Time, Uid } from './text.ts';
 
 const Filter = z
@@ -65,6 +66,7 @@ export const EndpointSchema = z
     url: z.string(),
     description: z.string(),
     filter: z.object({ types: z.array(z.string()).optional(), channels: z.array(z.string()).optional() }),
+    format: FormatSchema,
     headers: z.record(z.string(), z.string()),
     signing: z.enum(SIGNING_SCHEMES),
     retry: z
@@ -95,6 +97,7 @@ const SETTINGS = {
   uid: Uid.nullish(),
   description: z.string().nullish(),
   filter: Filter.nullish(),
+  format: FormatInputSchema.nullish(),
   headers: z.record(z.string(), z.string()).nullish().describe('Sent with every attempt.'),
   retry: Retry.nullish().describe('null or absent = the default schedule.'),
   maxConcurrency: z.int().nullish().describe('The most attempts that may be open at once.'),
@@ -126,7 +129,7 @@ export const NewEndpointSchema = z
 export const EndpointChangeSchema = z.strictObject({ url: z.string().optional(), ...SETTINGS }).meta({
   id: 'EndpointChange',
   description:
-    'What is absent stays, null is the default. Filter, headers, retry delays, rate and batch are replaced as a whole.',
+    'What is absent stays, null is the default. Filter, format, headers, retry delays, rate and batch are replaced as a whole.',
 });
 
 /** Paused only when the owner of the lane has confirmed that nothing is open. */
@@ -145,6 +148,7 @@ export async function renderEndpoint(endpoint: Endpoint, engine: Engine): Promis
     url: config.url,
     description: config.description,
     filter: config.filter,
+    format: config.format,
     headers: config.headers,
     signing: config.signing,
     retry: config.retryDelaysSeconds === null ? null : { delaysSeconds: config.retryDelaysSeconds },

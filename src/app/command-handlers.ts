@@ -33,7 +33,7 @@ async function carryOutAttempt(
   if (!endpoint) throw noEndpoint(endpointId);
   const event =
     cause === 'test'
-      ? testEvent(ids, { id: eventId, timeMs })
+      ? testEvent(ids, appId, { id: eventId, timeMs })
       : await readEventAt(db, { appId, position, day: eventDay });
   if (!event) throw new TidingsError('not_found', `The event ${eventId} is past retention.`);
   const stamp = { attemptUuid, day, startedMs: Date.now() };

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Endpoint, slotOf } from '../core/endpoint.ts';
 import { ERRORS, type ErrorCode, TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
+import type { FormattedEvent } from '../core/formats/event-format.ts';
 import { type IdGenerator, idFromUuid, uuidFromId } from '../core/id.ts';
 import type { SecretBox } from '../core/secret-box.ts';
 import type { Hints } from '../log/hints.ts';
@@ -59,7 +60,7 @@ const GRACE_MS = 5000;
 export async function makeAttempt(parts: DirectAttemptParts, request: DirectAttempt): Promise<Attempt> {
   if (parts.ownership.slotCount === 0) return await orderAttempt(parts, request);
   const { appId, endpoint, event, cause } = request;
-  const attempt = await sendHere(parts, request, parts.dispatcher.newAttempt(), event ?? testEvent(parts.ids));
+  const attempt = await sendHere(parts, request, parts.dispatcher.newAttempt(), event ?? testEvent(parts.ids, appId));
   if (cause === 'resend' && event && attempt.outcome === 'delivered') await forgetRetry(parts, appId, endpoint, event);
   return attempt;
 }
@@ -69,7 +70,7 @@ export async function sendHere(
   parts: DirectAttemptParts,
   { appId, endpoint, cause }: Omit<DirectAttempt, 'event'>,
   stamp: AttemptStamp,
-  event: Pick<LogEvent, 'id' | 'type' | 'timeMs' | 'data' | 'position'>,
+  event: FormattedEvent,
 ): Promise<Attempt> {
   const { db, box, rules, sender, dispatcher, version } = parts;
   const loaded = loadEndpoint(
@@ -118,7 +119,7 @@ async function orderAttempt(parts: DirectAttemptParts, request: DirectAttempt): 
     throw new TidingsError('unavailable', 'No process that sends is running. Try again in a few seconds.');
   }
   const { attemptUuid, day } = dispatcher.newAttempt();
-  const event = request.event ?? { ...testEvent(ids), day };
+  const event = request.event ?? { ...testEvent(ids, appId), day };
   const payload: AttemptOrder = {
     attemptUuid,
     day,
@@ -166,10 +167,11 @@ function isErrorCode(code: string): code is ErrorCode {
 /** The event of a test, which stands in no log; with the id and time that were promised elsewhere, if any. */
 export function testEvent(
   ids: IdGenerator,
+  appId: string,
   { id = ids.id('event'), timeMs = Date.now() }: { id?: string; timeMs?: number } = {},
-): Pick<LogEvent, 'id' | 'type' | 'timeMs' | 'data' | 'position'> {
+): FormattedEvent {
   const data = Buffer.from('{"text":"This is a test event from Tidings."}');
-  return { id, type: 'tidings.test', timeMs, position: 0, data };
+  return { appId, id, type: 'tidings.test', timeMs, position: 0, channels: [], data };
 }
 
 export function toAttempt(appId: string, endpointId: string, row: AttemptRow): Attempt {

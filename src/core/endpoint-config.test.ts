@@ -39,6 +39,7 @@ describe('endpoint config', () => {
       url: URL_GIVEN,
       description: '',
       filter: {},
+      format: { name: 'standard' },
       headers: {},
       signing: 'v1',
       retryDelaysSeconds: null,
@@ -57,6 +58,7 @@ describe('endpoint config', () => {
     const input = {
       description: 'Billing\nof Zoë 🦓',
       filter: { types: ['invoice.*'], channels: ['eu'] },
+      format: { name: 'standard' as const },
       headers: { authorization: 'Bearer x' },
       signing: 'v1a' as const,
       retry: { delaysSeconds: [1, 2.5] },

@@ -13,6 +13,7 @@ import {
 } from './endpoint.ts';
 import type { FieldError } from './errors.ts';
 import { checkFilter } from './filter.ts';
+import { checkBatchFormat, checkFormat, type FormatInput, normaliseFormat } from './formats/endpoint-format.ts';
 import { looksLikeId } from './id.ts';
 import { checkRetryDelays } from './retry-policy.ts';
 import { SIGNING_SCHEMES } from './signature.ts';
@@ -63,6 +64,7 @@ export interface EndpointInput {
   url?: string | null;
   description?: string | null;
   filter?: EndpointFilter | null;
+  format?: FormatInput | null;
   headers?: Record<string, string> | null;
   signing?: EndpointConfig['signing'] | null;
   retry?: { delaysSeconds?: number[] | null } | null;
@@ -84,7 +86,7 @@ export function createEndpointConfig(input: EndpointInput): EndpointConfigResult
 }
 
 /**
- * A configuration changed by a PATCH. Filter, headers, retry delays, rate and batch are replaced whole, never merged within.
+ * A configuration changed by a PATCH. Filter, format, headers, retry delays, rate and batch are replaced whole, never merged within.
  * `onExhausted` is kept whatever the order, so that turning strict order off and on again does not lose it.
  */
 export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInput): EndpointConfigResult {
@@ -108,6 +110,7 @@ export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInpu
     url: field(input.url, current.url, '', checkUrl),
     description: field(input.description, current.description, ENDPOINT_DEFAULTS.description, checkDescription),
     filter,
+    format: normaliseFormat(field<FormatInput>(input.format, current.format, ENDPOINT_DEFAULTS.format, checkFormat)),
     headers,
     signing: field(input.signing, current.signing, ENDPOINT_DEFAULTS.signing, (value) =>
       checkOneOf(SIGNING_SCHEMES, value, '/signing', 'The signing scheme'),
@@ -133,6 +136,7 @@ export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInpu
       checkOneOf(ENDPOINT_MODES, value, '/mode', 'The mode'),
     ),
   };
+  if (errors.length === 0 && config.batch !== null) errors.push(...checkBatchFormat(config.format));
   if (errors.length > 0) return { ok: false, errors };
   return { ok: true, config: { ...config, headers: normaliseHeaders(headers), filter: normaliseFilter(filter) } };
 }

@@ -1,5 +1,7 @@
 // An endpoint is a cursor with a sender attached: what the user configured, without its secrets and its live state.
 
+import { type EndpointFormat, STANDARD_FORMAT } from './formats/endpoint-format.ts';
+
 export const ENDPOINT_STATES = ['active', 'pausing', 'paused', 'disabled', 'pull'] as const;
 export type EndpointState = (typeof ENDPOINT_STATES)[number];
 
@@ -17,6 +19,8 @@ export interface EndpointConfig {
   url: string;
   description: string;
   filter: EndpointFilter;
+  /** What its requests look like. */
+  format: EndpointFormat;
   /** Sent with every attempt; names in lower case. */
   headers: Record<string, string>;
   /** v1 = HMAC-SHA256, v1a = Ed25519 (Standard Webhooks). */
@@ -53,6 +57,7 @@ export type OnExhausted = (typeof ON_EXHAUSTED)[number];
 export const ENDPOINT_DEFAULTS: Omit<EndpointConfig, 'url'> = {
   description: '',
   filter: {},
+  format: STANDARD_FORMAT,
   headers: {},
   signing: 'v1',
   retryDelaysSeconds: null,

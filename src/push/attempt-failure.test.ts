@@ -7,6 +7,7 @@ const aFailure = ({ settings, ...more }: Partial<FailedRequest> & { settings?: P
   config: anEndpoint({ settings: { retryDelaysSeconds: [10, 100], ...settings } }).config,
   isOrdered: false,
   outcome: 'rejected' as const,
+  reason: 'status_4xx' as const,
   retryAfterMs: null,
   breakerOpen: false,
   nowMs: NOW_MS,
@@ -19,6 +20,12 @@ describe('a failed attempt', () => {
   test('is decided by the schedule', () => {
     expect(decideFailure(aFailure({}), 0)).toEqual({ kind: 'retry', atMs: NOW_MS + 10_000, consumed: 1 });
     expect(decideFailure(aFailure({}), 2)).toMatchObject({ kind: 'dead' });
+  });
+
+  test('for which no request was made is dead at once, whatever the schedule', () => {
+    const failure = aFailure({ reason: 'format_failed' });
+    expect(decideFailure(failure, 0)).toEqual({ kind: 'dead', consumed: 0 });
+    expect(decideFailure({ ...failure, half: 2 }, 0)).toMatchObject({ kind: 'retry', batchLimit: 2 });
   });
 
   test('of a batch uses up nothing, however often, and is sent in parts', () => {

@@ -1,7 +1,7 @@
 // What becomes of an event whose attempt failed: tried again at some time, or dead (core/retry-policy.ts decides by the schedule; here is
 // what order and batches add to it).
 import type { EndpointConfig } from '../core/endpoint.ts';
-import type { OutcomeKind } from '../core/outcome.ts';
+import type { OutcomeKind, Reason } from '../core/outcome.ts';
 import { DEFAULT_RETRY_DELAYS_SECONDS, nextRetry, type RetryDecision } from '../core/retry-policy.ts';
 
 /** A part of a batch that failed is sent again after the schedule's first delay, but not later than this. */
@@ -15,6 +15,7 @@ export interface FailedRequest {
   /** Whether nothing may overtake it: the endpoint has strict order, and this is no replay. */
   isOrdered: boolean;
   outcome: Exclude<OutcomeKind, 'delivered'>;
+  reason: Reason;
   retryAfterMs: number | null;
   breakerOpen: boolean;
   nowMs: number;
@@ -22,6 +23,14 @@ export interface FailedRequest {
   random: number;
   /** Of how many events each half of a failed batch consists; null for a request that is not cut further. */
   half: number | null;
+}
+
+/**
+ * Whether an attempt ended before a request left, by what the user has configured: it says nothing of the endpoint, and trying it again
+ * would end alike (design rule 18). Mended, the dead events are resent.
+ */
+export function isFinal(reason: Reason): boolean {
+  return reason === 'format_failed';
 }
 
 /** The schedule of an endpoint, in seconds. */
@@ -40,7 +49,9 @@ export function decideFailure(request: FailedRequest, consumed: number): RetryDe
   }
   // Under strict order an unreachable endpoint never uses up the schedule (design rule 16).
   const breakerOpen = request.breakerOpen || isOrdered;
-  const decision = nextRetry({ consumed, delaysSeconds: delays, outcome, retryAfterMs, breakerOpen, nowMs, random });
+  const decision: RetryDecision = isFinal(request.reason)
+    ? { kind: 'dead', consumed }
+    : nextRetry({ consumed, delaysSeconds: delays, outcome, retryAfterMs, breakerOpen, nowMs, random });
   if (decision.kind === 'dead' && isOrdered && config.onExhausted === 'block') {
     const lastMs = (delays[delays.length - 1] ?? 0) * 1000;
     const delayMs = Math.min(Math.max(lastMs, MIN_BLOCKED_DELAY_MS), MAX_BLOCKED_DELAY_MS);

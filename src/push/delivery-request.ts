@@ -1,6 +1,7 @@
-// What an endpoint is sent in format `standard` (api.md; Standard Webhooks 1.0.0, "Webhook format" and "Signature scheme").
+// What an endpoint is sent: the body in its format, `standard` unless it asks for another (api.md; Standard Webhooks 1.0.0, "Webhook format"
+// and "Signature scheme").
 import { standardBatchBody, standardBody } from '../core/envelope.ts';
-import type { LogEvent } from '../core/event.ts';
+import { FormatError, type FormattedBody, type FormattedEvent } from '../core/formats/event-format.ts';
 import { idFromUuid } from '../core/id.ts';
 import { signStandard } from '../core/signature.ts';
 import type { DeliveryBatch } from './delivery-batch.ts';
@@ -11,21 +12,18 @@ export interface DeliveryRequest {
   body: Buffer;
 }
 
-/** The body is the same in every attempt; timestamp and signature are of this one. */
+/** The body is the same in every attempt; timestamp and signature are of this one. @throws FormatError */
 export function buildRequest(
   endpoint: LoadedEndpoint,
-  attempt: {
-    event: Pick<LogEvent, 'id' | 'type' | 'timeMs' | 'data' | 'position'>;
-    attempt: number;
-    startedMs: number;
-  },
+  attempt: { event: FormattedEvent; attempt: number; startedMs: number },
   version: string,
 ): DeliveryRequest {
   const { event, startedMs } = attempt;
-  const body = standardBody(event);
+  const formatted = endpoint.format === null ? null : endpoint.format.one(event);
+  const body = formatted === null ? standardBody(event) : formatted.body;
   return {
     headers: {
-      ...headersOf(endpoint, { id: event.id, startedMs, body, version }),
+      ...headersOf(endpoint, { id: event.id, startedMs, body, version }, formatted),
       'tidings-attempt': String(attempt.attempt),
       'tidings-position': String(event.position),
     },
@@ -33,14 +31,18 @@ export function buildRequest(
   };
 }
 
-/** A batch: an id of its own, one signature over the array, and how many events are in it; `tidings-position` is that of the last. */
+/** A batch: an id of its own, one signature over the array, and how many events are in it; `tidings-position` is that of the last. @throws FormatError */
 export function buildBatch(batch: DeliveryBatch, version: string): DeliveryRequest {
   const { attempts, endpoint, startedMs } = batch;
-  const body = standardBatchBody(batch.events);
+  const { format } = endpoint;
+  if (format !== null && format.many === null)
+    throw new FormatError("The endpoint's format has no form for several events.");
+  const formatted = format === null ? null : format.many!(batch.events);
+  const body = formatted === null ? standardBatchBody(batch.events) : formatted.body;
   const id = idFromUuid('batch', batch.batchUuid);
   return {
     headers: {
-      ...headersOf(endpoint, { id, startedMs, body, version }),
+      ...headersOf(endpoint, { id, startedMs, body, version }, formatted),
       'tidings-attempt': String(Math.max(...attempts.map(({ attempt }) => attempt))),
       'tidings-position': String(attempts[attempts.length - 1].event.position),
       'tidings-batch-size': String(attempts.length),
@@ -52,12 +54,14 @@ export function buildBatch(batch: DeliveryBatch, version: string): DeliveryReque
 function headersOf(
   endpoint: LoadedEndpoint,
   request: { id: string; startedMs: number; body: Buffer; version: string },
+  formatted: FormattedBody | null,
 ): Record<string, string> {
   const { id, startedMs, body } = request;
   const timestamp = Math.floor(startedMs / 1000);
   return {
     ...endpoint.config.headers,
-    'content-type': 'application/json',
+    ...formatted?.headers,
+    'content-type': formatted === null ? 'application/json' : formatted.contentType,
     'user-agent': `Tidings/${request.version}`,
     'webhook-id': id,
     'webhook-timestamp': String(timestamp),

@@ -34,6 +34,7 @@ import type { Operations } from './operations.ts';
 import type { Ownership } from './ownership.ts';
 import type { Sender } from './sender.ts';
 import { type SlotLoad, SlotMeter } from './slot-meter.ts';
+import { unbuilt, unsent } from './unsent.ts';
 import { WakeQueue } from './wake-queue.ts';
 
 export interface DispatcherOptions {
@@ -380,8 +381,8 @@ export class Dispatcher {
     try {
       built = 'attempts' in request ? buildBatch(request, version) : buildRequest(endpoint, request, version);
     } catch (error) {
-      onError(error); // a request that was begun has an outcome, or its lane would wait for it for ever
-      setImmediate(done, unsent('unreachable', 'internal_error', String(error)));
+      // A request that was begun has an outcome, or its lane would wait for it for ever.
+      setImmediate(done, unbuilt(error, onError));
       return;
     }
     sender.send({ target: endpoint.target, ...built, timeoutMs: endpoint.config.timeoutMs }, done);
@@ -469,19 +470,4 @@ function listFailed(
   const { endpointId, only, reason, toPosition: to } = replay;
   if (only === 'all') return Promise.resolve([]);
   return positionsToReplay(db, { appId, endpointId, only, reason, after, to, limit });
-}
-
-/** The outcome of an attempt that does not leave the server. */
-function unsent(outcome: SendResult['outcome'], reason: SendResult['reason'], detail: string): SendResult {
-  return {
-    outcome,
-    reason,
-    status: null,
-    timings: { dnsUs: null, connectUs: null, tlsUs: null, firstByteUs: null, totalUs: 0 },
-    remoteAddress: null,
-    responseHead: null,
-    responseBody: null,
-    retryAfterMs: null,
-    error: detail,
-  };
 }

@@ -13,7 +13,7 @@ import type { LogPlace } from '../log/event-cache.ts';
 import type { LaneKey, LaneRow, ReplayRow } from '../storage/flush.ts';
 import type { StoredLane } from '../storage/lanes.ts';
 import type { StoredRetry } from '../storage/retries.ts';
-import { delaysOf, type FailedRequest } from './attempt-failure.ts';
+import { delaysOf, type FailedRequest, isFinal } from './attempt-failure.ts';
 import { AttemptMeter } from './attempt-meter.ts';
 import { DeliveryBatch, MAX_BATCH_BYTES } from './delivery-batch.ts';
 import { FlowControl } from './flow-control.ts';
@@ -408,7 +408,8 @@ export class Lane implements CursorOwner {
     cursor.inFlight--;
     // An outcome of an older configuration says nothing of the newer one (design rule 4).
     const current = request.endpoint.configVersion === this.endpoint.configVersion;
-    if (current) this.#learn(request, cursor, result, now);
+    if (isFinal(result.reason)) this.flow.abandoned(request.isProbe);
+    else if (current) this.#learn(request, cursor, result, now);
     else if (request.isProbe) this.flow.breaker.abandonProbe();
     const delivered = result.outcome === 'delivered';
     const failure = delivered ? null : this.#failureOf(request, cursor, result, now);
@@ -436,6 +437,7 @@ export class Lane implements CursorOwner {
       config: request.endpoint.config,
       isOrdered: cursor.isOrdered,
       outcome: result.outcome as FailedRequest['outcome'],
+      reason: result.reason,
       retryAfterMs: result.retryAfterMs,
       breakerOpen: this.flow.breaker.isOpen,
       nowMs,

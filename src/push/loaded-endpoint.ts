@@ -4,6 +4,8 @@ import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
 import { compileFilter } from '../core/filter.ts';
 import { compileVersions, versionAt } from '../core/filter-versions.ts';
+import { compileFormat } from '../core/formats/compile-format.ts';
+import type { EventFormat } from '../core/formats/event-format.ts';
 import { parseSecret, type SigningKey } from '../core/signature.ts';
 import type { ConfiguredEndpoint } from '../storage/endpoints.ts';
 import { type AddressRules, parseTarget, type Target } from './address-guard.ts';
@@ -19,6 +21,8 @@ export interface LoadedEndpoint {
   pulledThrough: number;
   /** Where to send; or why it cannot be sent there under the rules that the server runs with. */
   target: Target | TidingsError;
+  /** What writes its requests; null = `standard`. */
+  format: EventFormat | null;
   /** The keys to sign with at this time: during a rotation's grace several. */
   keys(nowMs: number): readonly SigningKey[];
   /** By the filter that was valid where the event stands (design rule 4). */
@@ -43,6 +47,7 @@ export function loadEndpoint(
     skipThrough: endpoint.skipThrough,
     pulledThrough: endpoint.pulledThrough,
     target: targetOf(endpoint.config.url, rules),
+    format: compileFormat(endpoint.config.format),
     keys: keysOf(secrets),
     matches(event) {
       if (event.configVersion >= newest.configVersion) return newest.compiled.matches(event);

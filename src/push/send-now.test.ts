@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { testIds } from '../../test/event-log.ts';
-import { anEndpoint, DELIVERED } from '../../test/lane-alone.ts';
+import { anEndpoint, anEvent, DELIVERED } from '../../test/lane-alone.ts';
 import { sendNow } from './send-now.ts';
 
 describe('send now', () => {
@@ -15,7 +15,7 @@ describe('send now', () => {
       {
         appId: testIds.id('app'),
         endpoint: anEndpoint({ id: testIds.id('endpoint') }),
-        event: { id: 'evt_1', type: 'a', timeMs: 0, data: Buffer.from('{}'), position: 1 },
+        event: anEvent(1),
         cause: 'resend',
         attempt: 2,
       },

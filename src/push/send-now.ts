@@ -1,15 +1,16 @@
 // One attempt outside the lane's order: a test, or a resend of one event. It is recorded like every attempt, and exempt from window,
 // breaker and schedule.
 import { TidingsError } from '../core/errors.ts';
-import type { LogEvent } from '../core/event.ts';
+import type { FormattedEvent } from '../core/formats/event-format.ts';
 import { uuidFromId } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
 import { type AttemptRow, LIVE_CURSOR_UUID } from '../storage/flush.ts';
-import { buildRequest } from './delivery-request.ts';
+import { buildRequest, type DeliveryRequest } from './delivery-request.ts';
 import type { FlushItem } from './flusher.ts';
 import type { LoadedEndpoint } from './loaded-endpoint.ts';
 import type { AttemptStamp } from './open-attempt.ts';
 import type { Sender } from './sender.ts';
+import { unbuilt } from './unsent.ts';
 
 export interface SendNowParts {
   sender: Pick<Sender, 'send'>;
@@ -22,7 +23,7 @@ export interface SendNowRequest {
   appId: string;
   endpoint: LoadedEndpoint;
   /** Position 0 for a test event, which stands in no log. */
-  event: Pick<LogEvent, 'id' | 'type' | 'timeMs' | 'data' | 'position'>;
+  event: FormattedEvent;
   cause: 'resend' | 'test';
   /** 1 + the attempts made before. */
   attempt: number;
@@ -38,10 +39,13 @@ export async function sendNow(parts: SendNowParts, request: SendNowRequest): Pro
   if (endpoint.target instanceof TidingsError) throw endpoint.target;
   const { target } = endpoint;
   const open = { ...parts.newAttempt(), event, cause, attempt: request.attempt };
-  const result = await new Promise<SendResult>((resolve) => {
-    const { timeoutMs } = endpoint.config;
-    parts.sender.send({ target, ...buildRequest(endpoint, open, parts.version), timeoutMs }, resolve);
-  });
+  const built = build(endpoint, open, parts.version);
+  const result =
+    'headers' in built
+      ? await new Promise<SendResult>((resolve) => {
+          parts.sender.send({ target, ...built, timeoutMs: endpoint.config.timeoutMs }, resolve);
+        })
+      : built;
   const key = { appUuid: uuidFromId('app', request.appId), endpointUuid: uuidFromId('endpoint', endpoint.id) };
   const row: AttemptRow = { ...open, key, cursorUuid: null, batchUuid: null, dead: false, result };
   const closed =
@@ -67,4 +71,15 @@ export async function sendNow(parts: SendNowParts, request: SendNowRequest): Pro
     });
   });
   return row;
+}
+
+/** The request; or what came of the attempt, when the event cannot be written in the endpoint's format. */
+function build(...of: Parameters<typeof buildRequest>): DeliveryRequest | SendResult {
+  try {
+    return buildRequest(...of);
+  } catch (error) {
+    return unbuilt(error, (unknown) => {
+      throw unknown;
+    });
+  }
 }

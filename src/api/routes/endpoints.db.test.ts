@@ -27,6 +27,7 @@ describe('endpoints API', () => {
       url: 'https://example.com/hook',
       description: '',
       filter: {},
+      format: { name: 'standard' },
       headers: {},
       signing: 'v1',
       retry: null,
@@ -143,6 +144,17 @@ describe('endpoints API', () => {
     const { status, body } = await create(members);
     expect([status, body.code]).toEqual([400, 'invalid_request']);
     expect(body.errors.map((error: { path: string }) => error.path)).toContain(path);
+  });
+
+  test('takes a format by name or with options, and back to the default with null', async () => {
+    const { body } = await create({ format: 'slack' });
+    expect(body.format).toEqual({ name: 'slack' });
+    expect((await patch(body.id, { format: body.format })).body.format).toEqual({ name: 'slack' });
+    expect((await patch(body.id, { format: null })).body.format).toEqual({ name: 'standard' });
+    const unknown = await create({ format: 'soap' });
+    expect(unknown).toMatchObject({ status: 400, body: { errors: [{ path: '/format' }] } });
+    const batched = await create({ format: { name: 'slack' }, batch: { maxEvents: 10 } });
+    expect(batched).toMatchObject({ status: 400, body: { errors: [{ path: '/batch' }] } });
   });
 
   test('does not repeat a secret that is refused', async () => {
