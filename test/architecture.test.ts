@@ -11,6 +11,7 @@ const SRC = join(ROOT, 'src');
 /** From left to right; rooms that share a place never import each other. */
 const ORDER: Record<string, number> = {
   core: 0,
+  net: 1,
   storage: 1,
   log: 2,
   push: 3,

@@ -7,7 +7,7 @@ import type { FormattedEvent } from '../core/formats/event-format.ts';
 import { type IdGenerator, idFromUuid, uuidFromId } from '../core/id.ts';
 import type { SecretBox } from '../core/secret-box.ts';
 import type { Hints } from '../log/hints.ts';
-import type { AddressRules } from '../push/address-guard.ts';
+import type { AddressRules } from '../net/address-guard.ts';
 import type { Dispatcher } from '../push/dispatcher.ts';
 import { loadEndpoint } from '../push/loaded-endpoint.ts';
 import type { AttemptStamp } from '../push/open-attempt.ts';

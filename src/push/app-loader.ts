@@ -2,6 +2,7 @@
 // because the configuration version, the head and what is settled must be of one moment (design rules 1 and 4).
 import { uuidFromId } from '../core/id.ts';
 import type { SecretBox } from '../core/secret-box.ts';
+import type { AddressRules } from '../net/address-guard.ts';
 import type { Database, Queryable } from '../storage/database.ts';
 import { loadSecretsOfApp } from '../storage/endpoint-secrets.ts';
 import { loadEndpointsOfApp } from '../storage/endpoints.ts';
@@ -10,7 +11,6 @@ import type { Head } from '../storage/heads.ts';
 import { loadLanes, loadReplayedBeyond, loadSettledBeyond } from '../storage/lanes.ts';
 import { loadRunningReplays } from '../storage/replays.ts';
 import { cursorKey, loadRetries, type StoredRetries } from '../storage/retries.ts';
-import type { AddressRules } from './address-guard.ts';
 import type { LaneParts } from './lane.ts';
 import type { RunningReplay } from './lane-replays.ts';
 import { type LoadedEndpoint, loadEndpoint } from './loaded-endpoint.ts';

@@ -1,10 +1,11 @@
 // One connection to an origin: a socket, the request that is on it, and the parser of its responses. HTTP/1.1 written by hand, because this
 // is where the process spends its time: a request is one buffer and one write, and what is read lands in one buffer for all sockets.
 import type net from 'node:net';
-import type { Target } from './address-guard.ts';
-import type { Connector, OpenedSocket, Opening } from './connector.ts';
+import type { Target } from '../net/address-guard.ts';
+import type { Connector, OpenedSocket, Opening } from '../net/connector.ts';
+import { SendFailure, socketFailure } from '../net/send-failure.ts';
+import { responseFailure } from './response-failure.ts';
 import { type ResponseError, type ResponseHandler, ResponseParser } from './response-parser.ts';
-import { responseFailure, SendFailure, socketFailure } from './send-failure.ts';
 
 /** Who has the connection. */
 export interface ConnectionUser extends ResponseHandler {

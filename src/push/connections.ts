@@ -1,8 +1,8 @@
 // The connections, by origin, one request at a time on each. Those that wait for work lie on a stack: the one used last is used next, so
 // that under a falling load the others grow cold and are closed.
-import type { Target } from './address-guard.ts';
+import type { Target } from '../net/address-guard.ts';
+import type { Connector } from '../net/connector.ts';
 import { Connection, type ConnectionUser } from './connection.ts';
-import type { Connector } from './connector.ts';
 
 export interface ConnectionsOptions {
   /** An idle connection is closed after this long, or 2 s before the peer said that it would. */

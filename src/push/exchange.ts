@@ -2,13 +2,13 @@
 // large, or drips until the deadline only costs the connection. For a receiver that said 2xx has the event, and sending it again
 // would be a duplicate.
 import { type AttemptTimings, classifyStatus, type SendResult } from '../core/outcome.ts';
-import type { Target } from './address-guard.ts';
+import type { Target } from '../net/address-guard.ts';
+import { parseRetryAfter } from '../net/retry-after.ts';
+import { outcomeOfFailure, SendFailure } from '../net/send-failure.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
 import type { Connections } from './connections.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 import type { ResponseHead } from './response-parser.ts';
-import { parseRetryAfter } from './retry-after.ts';
-import { outcomeOfFailure, SendFailure } from './send-failure.ts';
 
 export interface SendRequest {
   target: Target;

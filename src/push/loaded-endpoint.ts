@@ -7,8 +7,8 @@ import { compileVersions, versionAt } from '../core/filter-versions.ts';
 import { compileFormat } from '../core/formats/compile-format.ts';
 import type { EventFormat } from '../core/formats/event-format.ts';
 import { parseSecret, type SigningKey } from '../core/signature.ts';
+import { type AddressRules, parseTarget, type Target } from '../net/address-guard.ts';
 import type { ConfiguredEndpoint } from '../storage/endpoints.ts';
-import { type AddressRules, parseTarget, type Target } from './address-guard.ts';
 
 export interface LoadedEndpoint {
   id: string;

@@ -2,8 +2,8 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { receiver } from '../../test/receiver.ts';
 import type { SendResult } from '../core/outcome.ts';
-import { parseTarget } from './address-guard.ts';
-import { SendFailure } from './send-failure.ts';
+import { parseTarget } from '../net/address-guard.ts';
+import { SendFailure } from '../net/send-failure.ts';
 import { Sender, type SenderParts } from './sender.ts';
 
 const PERMISSIVE = { allowHttp: true, allowPrivate: ['0.0.0.0/0', '::/0'] };

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Authority, createAuthority } from '../../test/certificates.ts';
 import { type Receiver, type ReceiverOptions, receiver } from '../../test/receiver.ts';
 import type { SendResult } from '../core/outcome.ts';
-import { parseTarget } from './address-guard.ts';
+import { parseTarget } from '../net/address-guard.ts';
 import { Sender, type SenderParts } from './sender.ts';
 
 const RULES = { allowHttp: true, allowPrivate: ['127.0.0.0/8', '::1/128'] };

@@ -3,7 +3,7 @@ import net, { type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Answer, type Receiver, type ReceiverOptions, receiver } from '../../test/receiver.ts';
 import type { SendResult } from '../core/outcome.ts';
-import { parseTarget } from './address-guard.ts';
+import { parseTarget } from '../net/address-guard.ts';
 import type { SendRequest } from './exchange.ts';
 import { Sender, type SenderParts } from './sender.ts';
 

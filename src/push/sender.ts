@@ -1,11 +1,11 @@
 // The outgoing half of the engine: one attempt in, one result out. It decides nothing about retries, and never throws: what can go
 // wrong with a stranger's server is a result.
 import type { SendResult } from '../core/outcome.ts';
-import { type AddressRules, buildGuard } from './address-guard.ts';
+import { type AddressRules, buildGuard } from '../net/address-guard.ts';
+import { Connector } from '../net/connector.ts';
+import { DnsResolver, type Resolver } from '../net/dns-resolver.ts';
 import { Connections, type ConnectionsOptions } from './connections.ts';
-import { Connector } from './connector.ts';
 import { Deadlines } from './deadlines.ts';
-import { DnsResolver, type Resolver } from './dns-resolver.ts';
 import { Exchange, type ExchangeParts, type SendRequest } from './exchange.ts';
 
 export interface SenderParts extends Partial<ConnectionsOptions> {

@@ -20,8 +20,8 @@ export interface OpenedSocket {
 export interface Opening {
   cancelled: boolean;
   socket: net.Socket | null;
-  /** Takes what the socket reads, from the first byte on; valid only during the call. */
-  readonly onBytes: (chunk: Buffer) => void;
+  /** Takes what the socket reads, from the first byte on; valid only during the call. null = whoever gets the socket reads it. */
+  readonly onBytes: ((chunk: Buffer) => void) | null;
 }
 
 /** What any plain socket reads into: it is used up before the next one reads. */
@@ -132,8 +132,9 @@ export class Connector {
     });
   }
 
-  #begin(target: Target, address: string, onBytes: (chunk: Buffer) => void): net.Socket {
+  #begin(target: Target, address: string, onBytes: Opening['onBytes']): net.Socket {
     if (!target.tls) {
+      if (onBytes === null) return net.connect({ host: address, port: target.port });
       const callback = (bytes: number): boolean => {
         onBytes(READ_BUFFER.subarray(0, bytes));
         return true;
@@ -151,7 +152,7 @@ export class Connector {
       // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot turn it off.
       rejectUnauthorized: true,
     });
-    socket.on('data', onBytes);
+    if (onBytes !== null) socket.on('data', onBytes);
     socket.on('session', (session) => this.#sessions.set(target.origin, session));
     return socket;
   }

@@ -55,35 +55,35 @@ function parseCidr(text: string): Cidr {
 }
 
 /**
- * Takes an endpoint's URL apart and refuses what can be refused without the network. The parser is the WHATWG one, which turns
+ * Takes the URL of an endpoint, or of what else `what` says, apart and refuses what can be refused without the network. The parser is the WHATWG one, which turns
  * every notation of an IPv4 address (`0x7f.1`, `2130706433`, `017700000001`) into its four numbers before the guard looks.
  * A fragment is dropped. Loopback names (RFC 6761, section 6.3) count as loopback addresses.
  * @throws TidingsError invalid_url or address_forbidden, with a sentence that says what to do.
  */
-export function parseTarget(url: string, rules: AddressRules): Target {
-  const parsed = parseUrl(url);
+export function parseTarget(url: string, rules: AddressRules, what = 'endpoint URL'): Target {
+  const parsed = parseUrl(url, what);
   const tls = parsed.protocol === 'https:';
   // First, so that no sentence below repeats a password.
   if (parsed.username !== '' || parsed.password !== '') {
     throw new TidingsError(
       'invalid_url',
-      'The endpoint URL holds a user name or password. Take it out and set an `authorization` header instead.',
+      `The ${what} holds a user name or password. Take it out and set an \`authorization\` header instead.`,
     );
   }
   if (!tls && parsed.protocol !== 'http:') {
-    throw new TidingsError('invalid_url', `The endpoint URL ${url} begins with ${parsed.protocol} Use https:.`);
+    throw new TidingsError('invalid_url', `The ${what} ${url} begins with ${parsed.protocol} Use https:.`);
   }
   if (!tls && !rules.allowHttp) {
     throw new TidingsError(
       'invalid_url',
-      `The endpoint URL ${url} uses plain http. Use https, or start the server with --allow-http.`,
+      `The ${what} ${url} uses plain http. Use https, or start the server with --allow-http.`,
     );
   }
   if (parsed.port === '0') {
-    throw new TidingsError('invalid_url', `The endpoint URL ${url} names port 0, which nothing can listen on.`);
+    throw new TidingsError('invalid_url', `The ${what} ${url} names port 0, which nothing can listen on.`);
   }
   const host = parsed.hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '');
-  if (host === '') throw new TidingsError('invalid_url', `The endpoint URL ${url} has no host.`);
+  if (host === '') throw new TidingsError('invalid_url', `The ${what} ${url} has no host.`);
   const literal = isIP(host) !== 0;
   const guard = buildGuard(rules);
   const addresses = literal ? [host] : isLoopbackName(host) ? LOOPBACK_ADDRESSES : [];
@@ -92,7 +92,7 @@ export function parseTarget(url: string, rules: AddressRules): Target {
     .filter(({ range }) => range !== null);
   if (addresses.length > 0 && forbidden.length === addresses.length) {
     const { address, range } = forbidden[0];
-    throw new TidingsError('address_forbidden', describeForbidden(`The endpoint URL ${url}`, address, range!));
+    throw new TidingsError('address_forbidden', describeForbidden(`The ${what} ${url}`, address, range!));
   }
   return {
     origin: parsed.origin,
@@ -104,11 +104,11 @@ export function parseTarget(url: string, rules: AddressRules): Target {
   };
 }
 
-function parseUrl(url: string): URL {
+function parseUrl(url: string, what: string): URL {
   try {
     return new URL(url);
   } catch (cause) {
-    const detail = `The endpoint URL ${url} is not a URL. Write it like https://example.com/webhooks.`;
+    const detail = `The ${what} ${url} is not a URL. Write it like https://example.com/webhooks.`;
     throw new TidingsError('invalid_url', detail, { cause });
   }
 }

@@ -1,6 +1,5 @@
 // Why no response came, as a reason of core/outcome.ts and a sentence for people.
 import type { OutcomeKind, Reason } from '../core/outcome.ts';
-import type { ResponseError } from './response-parser.ts';
 
 export type FailureReason = Extract<
   Reason,
@@ -65,14 +64,6 @@ export function connectFailure(error: Error, place: string, connected: boolean):
     default:
       return new SendFailure('connection_refused', `${place} cannot be reached (${code || error.message}).`, error);
   }
-}
-
-/** What came is no response that can be read. */
-export function responseFailure(error: ResponseError, origin: string): SendFailure {
-  if (error.kind === 'too_large') {
-    return new SendFailure('too_large', `The response head of ${origin} is larger than 16 KiB.`, error);
-  }
-  return new SendFailure('protocol_error', `The answer of ${origin} is not valid HTTP/1.1: ${error.message}.`, error);
 }
 
 /** A connection that was up ended before the response did; null = the peer closed it. */
