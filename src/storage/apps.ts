@@ -212,6 +212,16 @@ const DELETE_KEYS_OF_APP = {
   text: `DELETE FROM api_keys WHERE app_id = $1`,
 } satisfies Query;
 
+const DELETE_SOURCES_OF_APP = {
+  name: 'delete_sources_of_app',
+  text: `DELETE FROM sources WHERE app_id = $1`,
+} satisfies Query;
+
+const DELETE_SOURCE_SECRETS_OF_APP = {
+  name: 'delete_source_secrets_of_app',
+  text: `DELETE FROM source_secrets WHERE app_id = $1`,
+} satisfies Query;
+
 const REQUEST_ERASURE_OF_APP = {
   name: 'request_erasure_of_app',
   text: `
@@ -237,6 +247,8 @@ export async function deleteApp(db: Database, appId: string): Promise<void> {
       DELETE_LANES_OF_APP,
       DELETE_SECRETS_OF_APP,
       DELETE_KEYS_OF_APP,
+      DELETE_SOURCES_OF_APP,
+      DELETE_SOURCE_SECRETS_OF_APP,
       REQUEST_ERASURE_OF_APP,
     ]) {
       await tx.query(query, [uuid]);

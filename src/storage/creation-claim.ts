@@ -11,7 +11,7 @@ export interface CreationKey {
 
 interface CreationClaim {
   appId: string;
-  kind: 'app' | 'endpoint' | 'replay';
+  kind: 'app' | 'endpoint' | 'replay' | 'source';
   /** The thing within which the key counts, when that is not the app: its id. */
   within?: string;
   /** The id the thing will have if it is created now. */

@@ -57,6 +57,9 @@ const APP_TABLES = {
   events: 'app_id, position, day',
   scheduled: 'app_id, event_id',
   consumers: 'app_id, name',
+  source_requests: 'app_id, source_id, request_id',
+  source_secrets: 'app_id, source_id, secret_id',
+  sources: 'app_id, source_id',
   idempotency_keys: 'app_id, key',
   apps: 'app_id',
 };
