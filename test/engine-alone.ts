@@ -19,7 +19,7 @@ import { ensurePartitions } from '../src/storage/partitions.ts';
 import type { TestDatabase } from './database.ts';
 import { testIds } from './event-log.ts';
 
-const box = new SecretBox({ keys: [parseMasterKey(generateMasterKey(randomBytes))], randomBytes });
+export const testBox = new SecretBox({ keys: [parseMasterKey(generateMasterKey(randomBytes))], randomBytes });
 const rules = { allowHttp: true, allowPrivate: ['127.0.0.0/8'] };
 
 /** A database that loses the reply of the first statement of a name, or of some flushes, holds up one in a snapshot, or refuses flushes. */
@@ -110,7 +110,7 @@ export function engineAlone({ connection }: Pick<TestDatabase, 'connection'>, op
   });
   const dispatcher: Dispatcher = new Dispatcher({
     db,
-    box,
+    box: testBox,
     rules,
     ids,
     cache,
@@ -184,6 +184,6 @@ export async function anEngineEndpoint(
     ...settings,
   };
   const secret = { secretUuid: testIds.uuid(), secret: generateSecret('v1', randomBytes) };
-  await createEndpoint(db, box, { id, appId, uid: null, config, start: 'now', secret, idempotency: null });
+  await createEndpoint(db, testBox, { id, appId, uid: null, config, start: 'now', secret, idempotency: null });
   return id;
 }

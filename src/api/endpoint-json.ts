@@ -10,9 +10,10 @@ import {
   ON_EXHAUSTED,
 } from '../core/endpoint.ts';
 import { DEFAULT_BATCH_WAIT_MS } from '../core/endpoint-config.ts';
-import { SIGNING_SCHEMES } from '../core/signature.ts';
+import { AuthInputSchema, AuthSchema } from './auth-json.ts';
 import type { Engine } from './engine.ts';
 import { FormatInputSchema, FormatSchema } from './format-json.ts';
+import { SigningInputSchema, SigningSchema } from './signing-json.ts';
 import { Time, Uid } from './text.ts';
 
 const Filter = z
@@ -68,7 +69,8 @@ export const EndpointSchema = z
     filter: z.object({ types: z.array(z.string()).optional(), channels: z.array(z.string()).optional() }),
     format: FormatSchema,
     headers: z.record(z.string(), z.string()),
-    signing: z.enum(SIGNING_SCHEMES),
+    signing: SigningSchema,
+    auth: AuthSchema.nullable().describe('How Tidings proves who calls, without the secrets; null = not at all.'),
     retry: z
       .object({ delaysSeconds: z.array(z.number()) })
       .nullable()
@@ -93,12 +95,20 @@ export const EndpointSchema = z
   })
   .meta({ id: 'Endpoint', description: "A URL that is sent the app's events that match its filter." });
 
+const SECRET = z
+  .string()
+  .describe(
+    'Your own signing secret, in the form of the scheme: `whsec_…` for v1, `whsk_…` for v1a, any text of 16 to 512 bytes for github and stripe. One is made if absent.',
+  );
+
 const SETTINGS = {
   uid: Uid.nullish(),
   description: z.string().nullish(),
   filter: Filter.nullish(),
   format: FormatInputSchema.nullish(),
   headers: z.record(z.string(), z.string()).nullish().describe('Sent with every attempt.'),
+  signing: SigningInputSchema.nullish(),
+  auth: AuthInputSchema.nullish(),
   retry: Retry.nullish().describe('null or absent = the default schedule.'),
   maxConcurrency: z.int().nullish().describe('The most attempts that may be open at once.'),
   timeoutMs: z.int().nullish().describe('Total deadline of one attempt.'),
@@ -114,11 +124,7 @@ export const NewEndpointSchema = z
   .strictObject({
     url: z.string(),
     ...SETTINGS,
-    signing: z
-      .enum(SIGNING_SCHEMES)
-      .optional()
-      .describe('v1 = HMAC-SHA256 (default), v1a = Ed25519 (Standard Webhooks).'),
-    secret: z.string().optional().describe('Your own secret, `whsec_…` or `whsk_…`; one is made if absent.'),
+    secret: SECRET.optional(),
     start: z
       .union([z.enum(['now', 'oldest']), z.strictObject({ cursor: z.string() })])
       .optional()
@@ -126,11 +132,19 @@ export const NewEndpointSchema = z
   })
   .meta({ id: 'NewEndpoint' });
 
-export const EndpointChangeSchema = z.strictObject({ url: z.string().optional(), ...SETTINGS }).meta({
-  id: 'EndpointChange',
-  description:
-    'What is absent stays, null is the default. Filter, format, headers, retry delays, rate and batch are replaced as a whole.',
-});
+export const EndpointChangeSchema = z
+  .strictObject({
+    url: z.string().optional(),
+    ...SETTINGS,
+    secret: SECRET.optional().describe(
+      'A secret for the signing that is given: it takes the place of those there are, at once. Without a change of `signing`, rotate instead.',
+    ),
+  })
+  .meta({
+    id: 'EndpointChange',
+    description:
+      'What is absent stays, null is the default. Filter, format, headers, signing, auth, retry delays, rate and batch are replaced as a whole. When the new signing takes secrets of another form, a new one is made unless it is given.',
+  });
 
 /** Paused only when the owner of the lane has confirmed that nothing is open. */
 export async function stateOf(endpoint: Endpoint, engine: Engine): Promise<EndpointState> {
@@ -151,6 +165,7 @@ export async function renderEndpoint(endpoint: Endpoint, engine: Engine): Promis
     format: config.format,
     headers: config.headers,
     signing: config.signing,
+    auth: config.auth,
     retry: config.retryDelaysSeconds === null ? null : { delaysSeconds: config.retryDelaysSeconds },
     maxConcurrency: config.maxConcurrency,
     timeoutMs: config.timeoutMs,

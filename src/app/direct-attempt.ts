@@ -17,6 +17,7 @@ import type { Sender } from '../push/sender.ts';
 import { type Attempt, findAttempt, lastAttemptNumber } from '../storage/attempt-listing.ts';
 import { type Command, commandFailure, deleteCommand, enqueueCommand } from '../storage/commands.ts';
 import type { Database } from '../storage/database.ts';
+import { loadCredentials } from '../storage/endpoint-credentials.ts';
 import { loadSecrets } from '../storage/endpoint-secrets.ts';
 import type { AttemptRow } from '../storage/flush.ts';
 
@@ -73,15 +74,23 @@ export async function sendHere(
   event: FormattedEvent,
 ): Promise<Attempt> {
   const { db, box, rules, sender, dispatcher, version } = parts;
+  const credentials = endpoint.config.auth === null ? null : await loadCredentials(db, box, appId, endpoint.id);
   const loaded = loadEndpoint(
     { ...endpoint, versions: [], pulledThrough: 0 },
     await loadSecrets(db, box, appId, endpoint.id),
     rules,
+    credentials?.get(endpoint.id) ?? null,
   );
   const { position } = event;
   const earlier = position > 0 ? await lastAttemptNumber(db, { appId, endpointId: endpoint.id, position }) : 0;
   const row = await sendNow(
-    { sender, newAttempt: () => stamp, flush: (item) => dispatcher.flusher.add(item), version },
+    {
+      sender,
+      tokens: dispatcher.tokens,
+      newAttempt: () => stamp,
+      flush: (item) => dispatcher.flusher.add(item),
+      version,
+    },
     { appId, endpoint: loaded, event, cause, attempt: earlier + 1 },
   );
   return toAttempt(appId, endpoint.id, row);

@@ -110,6 +110,7 @@ export class LocalEngine implements Engine {
     const { db, box, rules, version } = this.#parts;
     const place = { appId: endpoint.appId, endpointId: endpoint.id };
     const versions = await listVersions(db, place);
+    // Without its credential: whoever may read the events is not to have that.
     const loaded = loadEndpoint(
       { ...endpoint, versions, pulledThrough: 0 },
       await loadSecrets(db, box, place.appId, place.endpointId),

@@ -42,6 +42,7 @@ describe('endpoint config', () => {
       format: { name: 'standard' },
       headers: {},
       signing: 'v1',
+      auth: null,
       retryDelaysSeconds: null,
       maxConcurrency: 256,
       timeoutMs: 15_000,
@@ -72,7 +73,7 @@ describe('endpoint config', () => {
       mode: 'pull' as const,
     };
     const { retry, ...rest } = input;
-    expect(created(input)).toEqual({ url: URL_GIVEN, ...rest, retryDelaysSeconds: retry.delaysSeconds });
+    expect(created(input)).toEqual({ url: URL_GIVEN, ...rest, auth: null, retryDelaysSeconds: retry.delaysSeconds });
   });
 
   test.each([{}, { url: undefined }, { url: null }])('needs a URL: %j', (input) => {

@@ -11,12 +11,15 @@ import {
   ON_EXHAUSTED,
   type OnExhausted,
 } from './endpoint.ts';
+import { type AuthInput, authHeaderName, checkAuth, openAuth } from './endpoint-auth.ts';
 import type { FieldError } from './errors.ts';
 import { checkFilter } from './filter.ts';
 import { checkBatchFormat, checkFormat, type FormatInput, normaliseFormat } from './formats/endpoint-format.ts';
 import { looksLikeId } from './id.ts';
+import { headerNameFault, headerValueFault } from './request-header.ts';
 import { checkRetryDelays } from './retry-policy.ts';
-import { SIGNING_SCHEMES } from './signature.ts';
+import { type SigningInput, signingHeaders } from './signing/signing.ts';
+import { checkSigning, completeSigning } from './signing/signing-config.ts';
 
 export const ENDPOINT_LIMITS = {
   urlLength: 2048,
@@ -37,28 +40,6 @@ export const DEFAULT_BATCH_WAIT_MS = 1000;
 
 export const UID_PATTERN = /^[A-Za-z0-9._-]{1,128}$/;
 
-// What Tidings sets itself, and what belongs to the connection rather than to the request (RFC 9110, section 7.6.1).
-const RESERVED_HEADERS: ReadonlySet<string> = new Set([
-  'connection',
-  'content-encoding',
-  'content-length',
-  'content-type',
-  'expect',
-  'host',
-  'keep-alive',
-  'te',
-  'traceparent',
-  'tracestate',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'user-agent',
-]);
-const RESERVED_PREFIXES = ['webhook-', 'tidings-', 'proxy-'] as const;
-// RFC 9110, sections 5.6.2 and 5.5, the latter without the control characters of obs-text.
-const HEADER_NAME_PATTERN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const HEADER_VALUE_PATTERN = /^[\t\x20-\x7e\xa0-\xff]*$/;
-
 /** As received. Absent = as it was, or the default for a new endpoint; null = the default. */
 export interface EndpointInput {
   url?: string | null;
@@ -66,7 +47,8 @@ export interface EndpointInput {
   filter?: EndpointFilter | null;
   format?: FormatInput | null;
   headers?: Record<string, string> | null;
-  signing?: EndpointConfig['signing'] | null;
+  signing?: SigningInput | null;
+  auth?: AuthInput | null;
   retry?: { delaysSeconds?: number[] | null } | null;
   maxConcurrency?: number | null;
   timeoutMs?: number | null;
@@ -112,9 +94,8 @@ export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInpu
     filter,
     format: normaliseFormat(field<FormatInput>(input.format, current.format, ENDPOINT_DEFAULTS.format, checkFormat)),
     headers,
-    signing: field(input.signing, current.signing, ENDPOINT_DEFAULTS.signing, (value) =>
-      checkOneOf(SIGNING_SCHEMES, value, '/signing', 'The signing scheme'),
-    ),
+    signing: current.signing,
+    auth: current.auth,
     retryDelaysSeconds: field<number[] | null>(
       input.retry === null ? null : input.retry?.delaysSeconds,
       current.retryDelaysSeconds,
@@ -138,7 +119,31 @@ export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInpu
   };
   if (errors.length === 0 && config.batch !== null) errors.push(...checkBatchFormat(config.format));
   if (errors.length > 0) return { ok: false, errors };
-  return { ok: true, config: { ...config, headers: normaliseHeaders(headers), filter: normaliseFilter(filter) } };
+  const signing = input.signing === null ? ENDPOINT_DEFAULTS.signing : (input.signing ?? current.signing);
+  const whole = { ...config, headers: normaliseHeaders(headers), filter: normaliseFilter(filter) };
+  // Also what was not given: it must go with the headers and the URL as they are now.
+  const wrong = [...checkSigning(signing, whole.headers), ...(input.auth ? checkAuth(input.auth) : [])];
+  if (wrong.length > 0) return { ok: false, errors: wrong };
+  const auth = input.auth === undefined ? current.auth : input.auth && openAuth(input.auth);
+  const complete = { ...whole, signing: completeSigning(signing), auth };
+  const clash = authClash(complete);
+  return clash === null ? { ok: true, config: complete } : { ok: false, errors: [clash] };
+}
+
+/** A credential that does not go with the rest. */
+function authClash({ url, headers, signing, auth }: EndpointConfig): FieldError | null {
+  if (auth === null) return null;
+  const name = authHeaderName(auth);
+  if (name === null) {
+    if (url.startsWith('https:')) return null;
+    return { path: '/url', message: 'The endpoint has a client certificate, so its URL must begin with https:.' };
+  }
+  const path = '/auth';
+  if (Object.hasOwn(headers, name)) {
+    return { path, message: `The header ${name} is one of the endpoint's \`headers\` too. Take it out there.` };
+  }
+  if (!signingHeaders(signing).includes(name)) return null;
+  return { path, message: `The header ${name} carries the signature; the credential needs another.` };
 }
 
 /** What is wrong with a caller's own name for an app, endpoint or source. */
@@ -173,7 +178,7 @@ function checkUrl(url: unknown): FieldError[] {
     return [{ path, message: `The URL has the scheme ${protocol} Events are sent over https: only.` }];
   }
   if (username !== '' || password !== '') {
-    return [{ path, message: 'The URL holds a user name or password. Send an `authorization` header instead.' }];
+    return [{ path, message: 'The URL holds a user name or password. Use `auth` of type basic instead.' }];
   }
   if (hash !== '')
     return [{ path, message: `The URL ends in the fragment ${hash}, which is never sent. Take it out.` }];
@@ -251,7 +256,9 @@ function checkHeaders(headers: unknown): FieldError[] {
   let bytes = 0;
   for (const [name, value] of entries) {
     const message =
-      headerFault(name, value) ?? (seen.has(name.toLowerCase()) ? 'is there twice; names ignore case.' : null);
+      headerNameFault(name) ??
+      headerValueFault(value) ??
+      (seen.has(name.toLowerCase()) ? 'is there twice; names ignore case.' : null);
     if (message !== null)
       errors.push({ path: `${path}/${pointerToken(name)}`, message: `The header ${quote(name)} ${message}` });
     seen.add(name.toLowerCase());
@@ -264,19 +271,6 @@ function checkHeaders(headers: unknown): FieldError[] {
     });
   }
   return errors;
-}
-
-function headerFault(name: string, value: unknown): string | null {
-  if (!HEADER_NAME_PATTERN.test(name)) return "is not a header name. Use letters, digits and !#$%&'*+-.^_`|~ only.";
-  const lower = name.toLowerCase();
-  if (RESERVED_HEADERS.has(lower) || RESERVED_PREFIXES.some((prefix) => lower.startsWith(prefix))) {
-    return 'is set by Tidings or by the connection and cannot be given.';
-  }
-  if (typeof value !== 'string') return 'must have a string as its value.';
-  if (!HEADER_VALUE_PATTERN.test(value)) {
-    return 'has a value with a control character, a line end or a character outside latin1. Take it out or encode it.';
-  }
-  return null;
 }
 
 /** Names in lower case, values without the space around them, which is no part of a value (RFC 9110, section 5.5). */

@@ -1,6 +1,7 @@
 // An endpoint is a cursor with a sender attached: what the user configured, without its secrets and its live state.
-
+import type { EndpointAuth } from './endpoint-auth.ts';
 import { type EndpointFormat, STANDARD_FORMAT } from './formats/endpoint-format.ts';
+import type { Signing } from './signing/signing.ts';
 
 export const ENDPOINT_STATES = ['active', 'pausing', 'paused', 'disabled', 'pull'] as const;
 export type EndpointState = (typeof ENDPOINT_STATES)[number];
@@ -23,8 +24,9 @@ export interface EndpointConfig {
   format: EndpointFormat;
   /** Sent with every attempt; names in lower case. */
   headers: Record<string, string>;
-  /** v1 = HMAC-SHA256, v1a = Ed25519 (Standard Webhooks). */
-  signing: 'v1' | 'v1a';
+  signing: Signing;
+  /** How Tidings proves who calls, without what is secret of it; null = it does not. */
+  auth: EndpointAuth | null;
   /** Delay before each further attempt, in seconds; null = the default schedule. */
   retryDelaysSeconds: number[] | null;
   maxConcurrency: number;
@@ -60,6 +62,7 @@ export const ENDPOINT_DEFAULTS: Omit<EndpointConfig, 'url'> = {
   format: STANDARD_FORMAT,
   headers: {},
   signing: 'v1',
+  auth: null,
   retryDelaysSeconds: null,
   maxConcurrency: 256,
   timeoutMs: 15_000,

@@ -181,7 +181,8 @@ function decodeBase64(prefix: string, text: string): Buffer {
   return bytes;
 }
 
-function keyPairOf(seed: Buffer): { privateKey: KeyObject; publicKey: KeyObject } {
+/** An Ed25519 key pair from its seed of 32 bytes. */
+export function keyPairOf(seed: Buffer): { privateKey: KeyObject; publicKey: KeyObject } {
   const privateKey = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, seed]), format: 'der', type: 'pkcs8' });
   return { privateKey, publicKey: createPublicKey(privateKey) };
 }

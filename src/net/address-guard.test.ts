@@ -99,6 +99,8 @@ describe('target', () => {
   test('takes a URL apart', () => {
     expect(parseTarget('https://Hooks.Example.com/in?a=b%20c#part', PUBLIC_ONLY)).toEqual({
       origin: 'https://hooks.example.com',
+      pool: 'https://hooks.example.com',
+      identity: null,
       tls: true,
       host: 'hooks.example.com',
       port: 443,

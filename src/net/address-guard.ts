@@ -16,10 +16,22 @@ export interface AddressRules {
 /** Says in which forbidden range an address lies; null when it may be called. */
 export type AddressGuard = (address: string) => AddressRange | null;
 
+/** PEM. */
+export interface TlsIdentity {
+  readonly certificate: string;
+  readonly key: string;
+  /** Authorities that the peer's certificate must be of, instead of the public ones; null = the public ones. */
+  readonly ca: string | null;
+}
+
 /** Where an endpoint's requests go: its URL taken apart once, used for every attempt. */
 export interface Target {
-  /** Scheme, host and port. Connections are shared by targets with the same origin. */
+  /** Scheme, host and port. */
   readonly origin: string;
+  /** Connections, and TLS sessions, are shared by targets with the same pool: the origin, or one of its own for whom the socket speaks. */
+  readonly pool: string;
+  /** What the client shows of itself in the TLS handshake; null = nothing. */
+  readonly identity: TlsIdentity | null;
   readonly tls: boolean;
   /** The name or address, without brackets or a closing dot. */
   readonly host: string;
@@ -96,6 +108,8 @@ export function parseTarget(url: string, rules: AddressRules, what = 'endpoint U
   }
   return {
     origin: parsed.origin,
+    pool: parsed.origin,
+    identity: null,
     tls,
     host,
     port: parsed.port === '' ? (tls ? 443 : 80) : Number(parsed.port),

@@ -3,7 +3,13 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import { LRUCache } from 'lru-cache';
-import { type AddressGuard, describeForbidden, isLoopbackName, type Target } from './address-guard.ts';
+import {
+  type AddressGuard,
+  describeForbidden,
+  isLoopbackName,
+  type Target,
+  type TlsIdentity,
+} from './address-guard.ts';
 import type { Resolver } from './dns-resolver.ts';
 import { connectFailure, SendFailure } from './send-failure.ts';
 
@@ -44,13 +50,14 @@ export class Connector {
   readonly #parts: ConnectorParts;
   // Made once: reading the certificates for every connection would cost milliseconds each.
   readonly #secureContext: tls.SecureContext;
+  readonly #trust: tls.SecureContextOptions;
+  readonly #identityContexts = new WeakMap<TlsIdentity, tls.SecureContext>();
   readonly #sessions = new LRUCache<string, Buffer>({ max: MAX_SESSIONS });
 
   constructor(parts: ConnectorParts) {
     this.#parts = parts;
-    this.#secureContext = tls.createSecureContext(
-      parts.ca.length > 0 ? { ca: [...tls.rootCertificates, ...parts.ca] } : {},
-    );
+    this.#trust = parts.ca.length > 0 ? { ca: [...tls.rootCertificates, ...parts.ca] } : {};
+    this.#secureContext = tls.createSecureContext(this.#trust);
   }
 
   /** @throws SendFailure */
@@ -147,14 +154,25 @@ export class Connector {
       // RFC 6066, section 3: an address is no server name; the certificate is then checked against `host`.
       servername: target.literal ? '' : target.host,
       ALPNProtocols: ['http/1.1'],
-      secureContext: this.#secureContext,
-      session: this.#sessions.get(target.origin),
+      secureContext: target.identity === null ? this.#secureContext : this.#contextOf(target.identity),
+      // By pool: a session stands for whoever opened it.
+      session: this.#sessions.get(target.pool),
       // Said aloud, so that NODE_TLS_REJECT_UNAUTHORIZED=0 cannot turn it off.
       rejectUnauthorized: true,
     });
     if (onBytes !== null) socket.on('data', onBytes);
-    socket.on('session', (session) => this.#sessions.set(target.origin, session));
+    socket.on('session', (session) => this.#sessions.set(target.pool, session));
     return socket;
+  }
+
+  #contextOf(identity: TlsIdentity): tls.SecureContext {
+    let context = this.#identityContexts.get(identity);
+    if (context === undefined) {
+      const { certificate, key, ca } = identity;
+      context = tls.createSecureContext({ ...this.#trust, ...(ca !== null && { ca }), cert: certificate, key });
+      this.#identityContexts.set(identity, context);
+    }
+    return context;
   }
 }
 

@@ -4,6 +4,7 @@ import { uuidFromId } from '../core/id.ts';
 import type { SecretBox } from '../core/secret-box.ts';
 import type { AddressRules } from '../net/address-guard.ts';
 import type { Database, Queryable } from '../storage/database.ts';
+import { loadCredentials } from '../storage/endpoint-credentials.ts';
 import { loadSecretsOfApp } from '../storage/endpoint-secrets.ts';
 import { loadEndpointsOfApp } from '../storage/endpoints.ts';
 import { LIVE_CURSOR_UUID } from '../storage/flush.ts';
@@ -35,8 +36,10 @@ export function loadApp(
     const app = await loadEndpointsOfApp(tx, appId);
     if (!app) return null;
     const secrets = await loadSecretsOfApp(tx, parts.box, appId);
+    const hasAuth = app.endpoints.some(({ config }) => config.auth !== null);
+    const credentials = hasAuth ? await loadCredentials(tx, parts.box, appId) : null;
     const endpoints = app.endpoints.map((endpoint) =>
-      loadEndpoint(endpoint, secrets.get(endpoint.id) ?? [], parts.rules),
+      loadEndpoint(endpoint, secrets.get(endpoint.id) ?? [], parts.rules, credentials?.get(endpoint.id) ?? null),
     );
     const head = { position: app.lastPosition, day: app.lastDay, configVersion: app.configVersion };
     const wanted = endpoints.filter(isWanted);

@@ -1,4 +1,4 @@
-// The connections, by origin, one request at a time on each. Those that wait for work lie on a stack: the one used last is used next, so
+// The connections, by origin or what else their targets share (Target.pool), one request at a time on each. Those that wait for work lie on a stack: the one used last is used next, so
 // that under a falling load the others grow cold and are closed.
 import type { Target } from '../net/address-guard.ts';
 import type { Connector } from '../net/connector.ts';
@@ -56,7 +56,7 @@ export class Connections {
 
   /** The idle connection used last, or a new one, which connects with its first request. */
   acquire(target: Target, user: ConnectionUser): Connection {
-    const idle = this.#origins.get(target.origin)?.idle;
+    const idle = this.#origins.get(target.pool)?.idle;
     let connection = idle?.pop();
     for (; connection !== undefined; connection = idle?.pop()) {
       this.#idle--;
@@ -117,13 +117,13 @@ export class Connections {
   }
 
   #originOf(connection: Connection): Origin {
-    return this.#origins.get(connection.target.origin)!;
+    return this.#origins.get(connection.target.pool)!;
   }
 
   #create(target: Target): Connection {
     const connection = new Connection({ target, connector: this.#connector, onLost: (lost) => this.#onLost(lost) });
-    const origin = this.#origins.get(target.origin) ?? { name: target.origin, idle: [], open: 0 };
-    this.#origins.set(target.origin, origin); // it goes with its last connection
+    const origin = this.#origins.get(target.pool) ?? { name: target.pool, idle: [], open: 0 };
+    this.#origins.set(target.pool, origin); // it goes with its last connection
     origin.open++;
     this.#open++;
     return connection;

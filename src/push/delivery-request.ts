@@ -1,6 +1,7 @@
-// What an endpoint is sent: the body in its format, `standard` unless it asks for another (api.md; Standard Webhooks 1.0.0, "Webhook format"
-// and "Signature scheme").
+// What an endpoint is sent: the body in its format, `standard` unless it asks for another, signed as it asks for (api.md; Standard Webhooks
+// 1.0.0, "Webhook format" and "Signature scheme").
 import { standardBatchBody, standardBody } from '../core/envelope.ts';
+import { TidingsError } from '../core/errors.ts';
 import { FormatError, type FormattedBody, type FormattedEvent } from '../core/formats/event-format.ts';
 import { idFromUuid } from '../core/id.ts';
 import { signStandard } from '../core/signature.ts';
@@ -21,14 +22,12 @@ export function buildRequest(
   const { event, startedMs } = attempt;
   const formatted = endpoint.format === null ? null : endpoint.format.one(event);
   const body = formatted === null ? standardBody(event) : formatted.body;
-  return {
-    headers: {
-      ...headersOf(endpoint, { id: event.id, startedMs, body, version }, formatted),
-      'tidings-attempt': String(attempt.attempt),
-      'tidings-position': String(event.position),
-    },
-    body,
-  };
+  const { id, type } = event;
+  const headers = headersOf(endpoint, { id, startedMs, version }, formatted);
+  headers['tidings-attempt'] = String(attempt.attempt);
+  headers['tidings-position'] = String(event.position);
+  sign(endpoint, headers, { id, type, startedMs, body });
+  return { headers, body };
 }
 
 /** A batch: an id of its own, one signature over the array, and how many events are in it; `tidings-position` is that of the last. @throws FormatError */
@@ -40,31 +39,46 @@ export function buildBatch(batch: DeliveryBatch, version: string): DeliveryReque
   const formatted = format === null ? null : format.many!(batch.events);
   const body = formatted === null ? standardBatchBody(batch.events) : formatted.body;
   const id = idFromUuid('batch', batch.batchUuid);
-  return {
-    headers: {
-      ...headersOf(endpoint, { id, startedMs, body, version }, formatted),
-      'tidings-attempt': String(Math.max(...attempts.map(({ attempt }) => attempt))),
-      'tidings-position': String(attempts[attempts.length - 1].event.position),
-      'tidings-batch-size': String(attempts.length),
-    },
-    body,
-  };
+  const headers = headersOf(endpoint, { id, startedMs, version }, formatted);
+  headers['tidings-attempt'] = String(Math.max(...attempts.map(({ attempt }) => attempt)));
+  headers['tidings-position'] = String(attempts[attempts.length - 1].event.position);
+  headers['tidings-batch-size'] = String(attempts.length);
+  sign(endpoint, headers, { id, type: null, startedMs, body });
+  return { headers, body };
 }
 
 function headersOf(
   endpoint: LoadedEndpoint,
-  request: { id: string; startedMs: number; body: Buffer; version: string },
+  request: { id: string; startedMs: number; version: string },
   formatted: FormattedBody | null,
 ): Record<string, string> {
-  const { id, startedMs, body } = request;
-  const timestamp = Math.floor(startedMs / 1000);
   return {
-    ...endpoint.config.headers,
+    ...endpoint.headers,
     ...formatted?.headers,
     'content-type': formatted === null ? 'application/json' : formatted.contentType,
     'user-agent': `Tidings/${request.version}`,
-    'webhook-id': id,
-    'webhook-timestamp': String(timestamp),
-    'webhook-signature': signStandard(endpoint.keys(startedMs), id, timestamp, body),
+    'webhook-id': request.id,
+    'webhook-timestamp': String(Math.floor(request.startedMs / 1000)),
   };
+}
+
+/** Last, for some schemes sign the other headers. */
+function sign(
+  endpoint: LoadedEndpoint,
+  headers: Record<string, string>,
+  request: { id: string; type: string | null; startedMs: number; body: Buffer },
+): void {
+  const { id, type, startedMs, body } = request;
+  const { signer } = endpoint;
+  if (signer === null) {
+    const timestamp = Math.floor(startedMs / 1000);
+    headers['webhook-signature'] = signStandard(endpoint.keys(startedMs), id, timestamp, body);
+    return;
+  }
+  signer.sign(headers, { method: 'POST', url: urlOf(endpoint), id, type, timeMs: startedMs, body });
+}
+
+/** As the request line and the host header give it. */
+function urlOf({ target, config }: LoadedEndpoint): string {
+  return target instanceof TidingsError ? config.url : target.origin + target.path;
 }

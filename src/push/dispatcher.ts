@@ -16,6 +16,7 @@ import { appsWithWork, disableEndpoint } from '../storage/lanes.ts';
 import { positionsToReplay } from '../storage/replay-positions.ts';
 import type { StoredReplay } from '../storage/replays.ts';
 import { nextRetries } from '../storage/retries.ts';
+import { AccessTokens } from './access-tokens.ts';
 import { AppLanes } from './app-lanes.ts';
 import { type LoadedApp, loadApp, loadReplaysOf } from './app-loader.ts';
 import type { DeliveryBatch } from './delivery-batch.ts';
@@ -65,6 +66,7 @@ export interface DispatcherParts {
 
 export class Dispatcher {
   readonly flusher: Flusher;
+  readonly tokens: AccessTokens;
   readonly #parts: DispatcherParts;
   readonly #apps = new Map<string, AppLanes>();
   readonly #wakes = new WakeQueue(() => Date.now());
@@ -82,6 +84,7 @@ export class Dispatcher {
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
+    this.tokens = new AccessTokens({ sender: parts.sender, version: parts.version });
     this.#budget = this.#makeBudget();
     this.#turns = new LaneTurns((lane, error) => {
       parts.onError(error);
@@ -385,7 +388,9 @@ export class Dispatcher {
       setImmediate(done, unbuilt(error, onError));
       return;
     }
-    sender.send({ target: endpoint.target, ...built, timeoutMs: endpoint.config.timeoutMs }, done);
+    const sent = { target: endpoint.target, ...built, timeoutMs: endpoint.config.timeoutMs };
+    if (endpoint.grant === null) sender.send(sent, done);
+    else this.tokens.send(endpoint.grant, sent, done);
   }
 
   /**

@@ -17,6 +17,8 @@ export interface SendRequest {
   body: Buffer;
   /** Total deadline, from the name's resolution to the end of the response. */
   timeoutMs: number;
+  /** Whether the result has the response body although it was delivered. */
+  keepsBody?: boolean;
 }
 
 export interface ExchangeParts {
@@ -38,6 +40,7 @@ export class Exchange extends Deadline implements ConnectionUser {
   readonly #parts: ExchangeParts;
   readonly #target: Target;
   readonly #timeoutMs: number;
+  readonly #keepsBody: boolean;
   /** Until it is written: headers and body are not kept while the endpoint takes its time. */
   #request: SendRequest | null;
   readonly #done: (result: SendResult) => void;
@@ -62,6 +65,7 @@ export class Exchange extends Deadline implements ConnectionUser {
     this.#parts = parts;
     this.#target = request.target;
     this.#timeoutMs = request.timeoutMs;
+    this.#keepsBody = request.keepsBody === true;
     this.#request = request;
     this.#done = done;
   }
@@ -133,7 +137,7 @@ export class Exchange extends Deadline implements ConnectionUser {
     if (this.#settled) return;
     const room = MAX_RECORDED_BODY_BYTES - this.#bodyBytes;
     this.#bodyBytes += chunk.length;
-    if (room > 0 && (this.#status >= 300 || this.#status < 200)) {
+    if (room > 0 && (this.#status >= 300 || this.#status < 200 || this.#keepsBody)) {
       this.#bodyChunks ??= [];
       this.#bodyChunks.push(Buffer.from(chunk.subarray(0, room))); // a copy, as the socket reads into it again
     }
@@ -172,7 +176,7 @@ export class Exchange extends Deadline implements ConnectionUser {
       timings: this.#timings(),
       remoteAddress: this.#remoteAddress,
       responseHead: this.#head?.text.slice(0, MAX_RECORDED_HEAD_BYTES) ?? null,
-      responseBody: outcome === 'delivered' ? null : joinChunks(this.#bodyChunks),
+      responseBody: outcome === 'delivered' && !this.#keepsBody ? null : joinChunks(this.#bodyChunks),
       retryAfterMs,
       error: null,
     };

@@ -4,7 +4,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type TestDatabase, testDatabase } from '../../test/database.ts';
-import { anEngineEndpoint, type EngineAlone, engineAlone } from '../../test/engine-alone.ts';
+import { anEngineEndpoint, type EngineAlone, engineAlone, testBox } from '../../test/engine-alone.ts';
 import { anApp, anEvent, testIds } from '../../test/event-log.ts';
 import { DELIVERED as PLAIN, REJECTED, THROTTLED } from '../../test/lane-alone.ts';
 import { until } from '../../test/until.ts';
@@ -242,7 +242,7 @@ async function run(commands: (typeof command extends fc.Arbitrary<infer T> ? T :
     } else if (step.do === 'filter') {
       await Promise.all(open.splice(0));
       filters[step.endpoint] = FILTERS[step.filter];
-      await updateEndpoint(database.db, placeOf(step.endpoint), (endpoint) => ({
+      await updateEndpoint(database.db, testBox, placeOf(step.endpoint), (endpoint) => ({
         uid: endpoint.uid,
         config: { ...endpoint.config, filter: FILTERS[step.filter] },
       }));

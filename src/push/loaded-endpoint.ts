@@ -1,14 +1,18 @@
 // An endpoint as a lane uses it: its configuration compiled once per change.
 import type { EndpointConfig } from '../core/endpoint.ts';
-import { TidingsError } from '../core/errors.ts';
+import type { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
 import { compileFilter } from '../core/filter.ts';
 import { compileVersions, versionAt } from '../core/filter-versions.ts';
 import { compileFormat } from '../core/formats/compile-format.ts';
 import type { EventFormat } from '../core/formats/event-format.ts';
 import { parseSecret, type SigningKey } from '../core/signature.ts';
-import { type AddressRules, parseTarget, type Target } from '../net/address-guard.ts';
+import { createSigner } from '../core/signing/create-signer.ts';
+import type { Signer } from '../core/signing/signer.ts';
+import type { AddressRules, Target } from '../net/address-guard.ts';
+import type { StoredCredential } from '../storage/endpoint-credentials.ts';
 import type { ConfiguredEndpoint } from '../storage/endpoints.ts';
+import { loadCredential, type OAuthGrant, targetOf } from './loaded-credential.ts';
 
 export interface LoadedEndpoint {
   id: string;
@@ -23,47 +27,52 @@ export interface LoadedEndpoint {
   target: Target | TidingsError;
   /** What writes its requests; null = `standard`. */
   format: EventFormat | null;
-  /** The keys to sign with at this time: during a rotation's grace several. */
+  /** The endpoint's own headers, and those of its credential. */
+  headers: Readonly<Record<string, string>>;
+  /** What a token is fetched with before anything is sent; null for all but OAuth2. */
+  grant: OAuthGrant | null;
+  /** The keys of Standard Webhooks to sign with at this time: during a rotation's grace several. */
   keys(nowMs: number): readonly SigningKey[];
+  /** What signs by another scheme; null = Standard Webhooks. */
+  signer: Signer | null;
   /** By the filter that was valid where the event stands (design rule 4). */
   matches(event: LogEvent): boolean;
   /** The types of the newest filter when it can be indexed by them; null = it must be asked for every event. */
   exactTypes: readonly string[] | null;
 }
 
+/** @throws TidingsError when the secrets are not of the form that its signing asks for */
 export function loadEndpoint(
   endpoint: ConfiguredEndpoint,
   secrets: readonly { secret: string; expiresAt: Date | null }[],
   rules: AddressRules,
+  credential: StoredCredential | null = null,
 ): LoadedEndpoint {
+  const { id, config } = endpoint;
+  const signer = createSigner(config.signing, secrets);
+  const auth = loadCredential({ id, auth: config.auth, target: targetOf(config.url, rules) }, credential, rules);
   const versions = compileVersions(endpoint.versions);
   const newest = versions[versions.length - 1] ?? { configVersion: 0, compiled: compileFilter(endpoint.config.filter) };
   return {
-    id: endpoint.id,
-    config: endpoint.config,
+    id,
+    config,
     configVersion: endpoint.configVersion,
     paused: endpoint.pausedAt !== null,
     disabled: endpoint.disabledAt !== null,
     skipThrough: endpoint.skipThrough,
     pulledThrough: endpoint.pulledThrough,
-    target: targetOf(endpoint.config.url, rules),
-    format: compileFormat(endpoint.config.format),
-    keys: keysOf(secrets),
+    format: compileFormat(config.format),
+    target: auth.target,
+    headers: { ...config.headers, ...auth.headers },
+    grant: auth.grant,
+    keys: signer === null ? keysOf(secrets) : () => [],
+    signer,
     matches(event) {
       if (event.configVersion >= newest.configVersion) return newest.compiled.matches(event);
       return versionAt(versions, event.configVersion).compiled.matches(event);
     },
     exactTypes: newest.compiled.exactTypes,
   };
-}
-
-function targetOf(url: string, rules: AddressRules): Target | TidingsError {
-  try {
-    return parseTarget(url, rules);
-  } catch (error) {
-    if (error instanceof TidingsError) return error;
-    throw error;
-  }
 }
 
 function keysOf(

@@ -8,6 +8,7 @@ describe('send now', () => {
     const sending = sendNow(
       {
         sender: { send: (_, done) => void setImmediate(done, DELIVERED) },
+        tokens: { send: () => expect.unreachable() },
         newAttempt: () => ({ attemptUuid: testIds.uuid(), day: '2026-11-21', startedMs: Date.now() }),
         flush: (item) => item.dropped?.(),
         version: 'test',

@@ -5,6 +5,7 @@ import type { FormattedEvent } from '../core/formats/event-format.ts';
 import { uuidFromId } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
 import { type AttemptRow, LIVE_CURSOR_UUID } from '../storage/flush.ts';
+import type { AccessTokens } from './access-tokens.ts';
 import { buildRequest, type DeliveryRequest } from './delivery-request.ts';
 import type { FlushItem } from './flusher.ts';
 import type { LoadedEndpoint } from './loaded-endpoint.ts';
@@ -14,6 +15,7 @@ import { unbuilt } from './unsent.ts';
 
 export interface SendNowParts {
   sender: Pick<Sender, 'send'>;
+  tokens: Pick<AccessTokens, 'send'>;
   newAttempt: () => AttemptStamp;
   flush: (item: FlushItem) => void;
   version: string;
@@ -43,7 +45,9 @@ export async function sendNow(parts: SendNowParts, request: SendNowRequest): Pro
   const result =
     'headers' in built
       ? await new Promise<SendResult>((resolve) => {
-          parts.sender.send({ target, ...built, timeoutMs: endpoint.config.timeoutMs }, resolve);
+          const sent = { target, ...built, timeoutMs: endpoint.config.timeoutMs };
+          if (endpoint.grant === null) parts.sender.send(sent, resolve);
+          else parts.tokens.send(endpoint.grant, sent, resolve);
         })
       : built;
   const key = { appUuid: uuidFromId('app', request.appId), endpointUuid: uuidFromId('endpoint', endpoint.id) };

@@ -97,13 +97,16 @@ describe('endpoint', () => {
 
   test('gets a filter version only when its filter changes', async () => {
     const id = await app.anEndpoint();
-    await updateEndpoint(app.db, place(id), ({ config }) => ({ uid: 'u', config: { ...config, timeoutMs: 2000 } }));
+    await updateEndpoint(app.db, app.box, place(id), ({ config }) => ({
+      uid: 'u',
+      config: { ...config, timeoutMs: 2000 },
+    }));
     const first = (await loaded(id)).endpoint;
     expect(first).toMatchObject({ uid: 'u', config: { timeoutMs: 2000 } });
     expect(first.versions).toHaveLength(1);
 
     const head = await app.append(2);
-    await updateEndpoint(app.db, place(id), ({ uid, config }) => ({
+    await updateEndpoint(app.db, app.box, place(id), ({ uid, config }) => ({
       uid,
       config: { ...config, filter: { channels: ['c'] } },
     }));
@@ -130,7 +133,7 @@ describe('endpoint', () => {
     const id = await app.anEndpoint();
     const disable = "UPDATE endpoints SET disabled_at = now(), disabled_reason = 'gone' WHERE endpoint_id = $1";
     await app.sql(disable, [uuidFromId('endpoint', id)]);
-    const changed = await updateEndpoint(app.db, place(id), (stored) => stored);
+    const changed = await updateEndpoint(app.db, app.box, place(id), (stored) => stored);
     expect(changed).toMatchObject({ disabledReason: 'gone', disabledAt: expect.any(Date) });
     const head = await app.append(3);
     expect(await resumeEndpoint(app.db, place(id), 'head')).toMatchObject({
@@ -172,7 +175,7 @@ describe('endpoint', () => {
     const id = await app.anEndpoint();
     const before = (await loaded(id)).endpoint.configVersion;
     const add = (name: string) =>
-      updateEndpoint(app.db, place(id), ({ uid, config }) => ({
+      updateEndpoint(app.db, app.box, place(id), ({ uid, config }) => ({
         uid,
         config: { ...config, headers: { ...config.headers, [name]: '1' } },
       }));

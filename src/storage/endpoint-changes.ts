@@ -6,6 +6,7 @@ import type { SecretBox } from '../core/secret-box.ts';
 import { bumpConfigVersion, type LockedHead } from './config-version.ts';
 import { type CreationKey, claimCreation } from './creation-claim.ts';
 import type { Database, Query, Queryable } from './database.ts';
+import { DELETE_CREDENTIAL, type StoredCredential, writeCredential } from './endpoint-credentials.ts';
 import { insertSecret } from './endpoint-secrets.ts';
 import { ENDPOINT_COLUMNS, type EndpointRow, findEndpoint, noEndpoint, toEndpoint } from './endpoints.ts';
 import { oldestKept } from './events.ts';
@@ -35,13 +36,20 @@ VALUES ($1, $2, $3, $4, $4, $5, now())`,
 /** Where a new endpoint's cursor stands: at the head, before the oldest event that is kept, or after a given one. */
 export type EndpointStart = 'now' | 'oldest' | { position: number; day: string };
 
+interface NewSecret {
+  secretUuid: string;
+  secret: string;
+}
+
 export interface NewEndpoint {
   id: string;
   appId: string;
   uid: string | null;
   config: EndpointConfig;
   start: EndpointStart;
-  secret: { secretUuid: string; secret: string };
+  /** Null for a signing that has none. */
+  secret: NewSecret | null;
+  credential?: StoredCredential | null;
   idempotency: CreationKey | null;
 }
 
@@ -68,7 +76,10 @@ export async function createEndpoint(db: Database, box: SecretBox, endpoint: New
       await insertVersion(tx, { appUuid, uuid, head, filter: config.filter });
       const start = await startOf(tx, appId, head, endpoint.start);
       await tx.query(INSERT_LANE, [appUuid, uuid, slotOf(uuid), start.position, start.day]);
-      await insertSecret(tx, box, { appId, endpointId: id, ...endpoint.secret });
+      if (endpoint.secret !== null) await insertSecret(tx, box, { appId, endpointId: id, ...endpoint.secret });
+      if (endpoint.credential) {
+        await writeCredential(tx, box, { appUuid, endpointUuid: uuid }, endpoint.credential);
+      }
       return toEndpoint(row);
     });
   } catch (error) {
@@ -150,10 +161,20 @@ WHERE app_id = $1 AND endpoint_id = $2 RETURNING ${ENDPOINT_COLUMNS}`,
 
 /** What one write changes; what is absent stays. */
 interface EndpointWrite {
-  /** Given the stored endpoint, its new uid and configuration. @throws TidingsError when the result is not valid. */
-  revise?: (endpoint: Endpoint) => { uid: string | null; config: EndpointConfig };
+  /** Given the stored endpoint, what becomes of it. @throws TidingsError when the result is not valid. */
+  revise?: (endpoint: Endpoint) => RevisedEndpoint;
+  /** Seals what is secret of the revision. */
+  box?: SecretBox;
   lifecycle?: 'pause' | 'resume';
   skipToHead?: boolean;
+}
+
+/** `secret` and `credential` take the place of those that the endpoint has; null takes them away. */
+export interface RevisedEndpoint {
+  uid: string | null;
+  config: EndpointConfig;
+  secret?: NewSecret | null;
+  credential?: StoredCredential | null;
 }
 
 async function changeEndpoint(
@@ -169,7 +190,8 @@ async function changeEndpoint(
     const [stored] = await tx.query<EndpointRow>(LOCK_ENDPOINT, [appUuid, uuid]);
     if (stored === undefined) throw noEndpoint(place.endpointId);
     const before = toEndpoint(stored);
-    const { uid, config } = write.revise?.(before) ?? before;
+    const revised: RevisedEndpoint = write.revise?.(before) ?? before;
+    const { uid, config } = revised;
     const [row] = await tx.query<EndpointRow>(WRITE_ENDPOINT, [
       appUuid,
       uuid,
@@ -182,19 +204,36 @@ async function changeEndpoint(
     if (JSON.stringify(config.filter) !== JSON.stringify(before.config.filter)) {
       await insertVersion(tx, { appUuid, uuid, head, filter: config.filter });
     }
+    if (write.box !== undefined) await writeSecrets(tx, write.box, place, revised);
     return toEndpoint(row);
   });
+}
+
+async function writeSecrets(
+  tx: Queryable,
+  box: SecretBox,
+  place: { appId: string; endpointId: string },
+  { secret, credential }: RevisedEndpoint,
+): Promise<void> {
+  const [appUuid, endpointUuid] = [uuidFromId('app', place.appId), uuidFromId('endpoint', place.endpointId)];
+  if (secret !== undefined) {
+    await tx.query(DELETE_SECRETS, [appUuid, endpointUuid]);
+    if (secret !== null) await insertSecret(tx, box, { ...place, ...secret });
+  }
+  if (credential !== undefined) await writeCredential(tx, box, { appUuid, endpointUuid }, credential);
 }
 
 /** Changes an endpoint's uid and configuration; neither resumes nor re-enables it. @throws TidingsError `not_found`, `uid_taken` */
 export async function updateEndpoint(
   db: Database,
+  box: SecretBox,
   place: { appId: string; endpointId: string },
-  revise: (endpoint: Endpoint) => { uid: string | null; config: EndpointConfig },
+  revise: (endpoint: Endpoint) => RevisedEndpoint,
 ): Promise<Endpoint> {
   let uid: string | null = null;
   try {
     return await changeEndpoint(db, place, {
+      box,
       revise: (endpoint) => {
         const revised = revise(endpoint);
         uid = revised.uid;
@@ -253,6 +292,8 @@ export async function deleteEndpoint(db: Database, place: { appId: string; endpo
     const head = await bumpConfigVersion(tx, place.appId);
     const buried = await tx.query(BURY_ENDPOINT, [appUuid, uuid, head.configVersion]);
     if (buried.length === 0) throw noEndpoint(place.endpointId);
-    for (const query of [DELETE_LANE, DELETE_SECRETS, REQUEST_ERASURE]) await tx.query(query, [appUuid, uuid]);
+    for (const query of [DELETE_LANE, DELETE_SECRETS, DELETE_CREDENTIAL, REQUEST_ERASURE]) {
+      await tx.query(query, [appUuid, uuid]);
+    }
   });
 }

@@ -49,6 +49,7 @@ const ENDPOINT_TABLES = {
   expirations: 'app_id, endpoint_id, from_position',
   replays: 'app_id, endpoint_id, replay_id',
   endpoint_secrets: 'app_id, endpoint_id, secret_id',
+  endpoint_credentials: 'app_id, endpoint_id',
   endpoint_versions: 'app_id, endpoint_id, config_version',
   lanes: 'app_id, endpoint_id',
   endpoints: 'app_id, endpoint_id',

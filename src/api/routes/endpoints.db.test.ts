@@ -30,6 +30,7 @@ describe('endpoints API', () => {
       format: { name: 'standard' },
       headers: {},
       signing: 'v1',
+      auth: null,
       retry: null,
       maxConcurrency: 256,
       timeoutMs: 15_000,
@@ -228,11 +229,19 @@ describe('endpoints API', () => {
     const id = await app.anEndpoint(appId, { secret: own });
     const shown = await get(id, '/secret');
     expect(shown.headers['cache-control']).toBe('no-store');
-    expect(shown.body).toEqual({ secret: own, publicKey: null, createdAt: expect.any(String), expiring: [] });
+    expect(shown.body).toEqual({
+      secret: own,
+      publicKey: null,
+      keyId: null,
+      createdAt: expect.any(String),
+      expiring: [],
+    });
 
     const rotated = (await post(id, 'secret/rotate')).body;
     expect(parseSecret(rotated.secret).scheme).toBe('v1');
-    expect(rotated.expiring).toEqual([{ secret: own, createdAt: shown.body.createdAt, expiresAt: expect.any(String) }]);
+    expect(rotated.expiring).toEqual([
+      { secret: own, keyId: null, createdAt: shown.body.createdAt, expiresAt: expect.any(String) },
+    ]);
     expect((await get(id, '/secret')).body).toEqual(rotated);
     const given = `whsec_${Buffer.alloc(32, 8).toString('base64')}`;
     expect((await post(id, 'secret/rotate', { graceSeconds: 0, secret: given })).body).toMatchObject({

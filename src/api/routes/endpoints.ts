@@ -1,8 +1,11 @@
 import { z } from 'zod';
+import { type AuthInput, credentialOf, type EndpointAuth } from '../../core/endpoint-auth.ts';
 import { createEndpointConfig, type EndpointConfigResult, mergeEndpointConfig } from '../../core/endpoint-config.ts';
 import { uuidFromId } from '../../core/id.ts';
-import { generateSecret, parseSecret, type SigningScheme } from '../../core/signature.ts';
+import type { Signing } from '../../core/signing/signing.ts';
+import { generateSigningSecret, secretForm, signingSecretFault } from '../../core/signing/signing-secret.ts';
 import { createEndpoint, deleteEndpoint, type EndpointStart, updateEndpoint } from '../../storage/endpoint-changes.ts';
+import type { StoredCredential } from '../../storage/endpoint-credentials.ts';
 import { listEndpoints } from '../../storage/endpoints.ts';
 import { appAccess } from '../access.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
@@ -17,7 +20,7 @@ import { placeOfCursor } from './events.ts';
 export const ENDPOINT_PARAMS = { ...APP_PARAMS, endpoint: z.string().describe("The endpoint's id or uid.") };
 
 export function endpointRoutes(server: ApiServer, context: ApiContext): void {
-  const { db, box, engine, ids, randomBytes } = context;
+  const { db, box, engine, ids } = context;
   const tags = ['Endpoints'];
   const params = z.object(ENDPOINT_PARAMS);
 
@@ -40,16 +43,16 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
       const { appId } = request;
       const { uid = null, secret: ownSecret, start = 'now', ...settings } = request.body;
       const config = accepted(createEndpointConfig(settings));
-      context.checkUrl(config.url);
-      const secret = ownSecret ?? generateSecret(config.signing, randomBytes);
-      checkSecret(secret, config.signing);
+      checkUrls(context, config);
+      const secret = newSecret(context, config.signing, ownSecret);
       const endpoint = await createEndpoint(db, box, {
         id: ids.id('endpoint'),
         appId,
         uid,
         config,
         start: startOf(context, appId, start),
-        secret: { secretUuid: ids.uuid(), secret },
+        secret: secret === null ? null : { secretUuid: ids.uuid(), secret },
+        credential: sealable(context, settings.auth),
         idempotency: creationKey(request),
       });
       engine.configChanged(appId);
@@ -107,7 +110,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
         operationId: 'updateEndpoint',
         summary: 'Change an endpoint',
         description:
-          'What is published after the answer obeys the change. It neither resumes nor enables the endpoint; its signing scheme stays.',
+          'What is published after the answer obeys the change. It neither resumes nor enables the endpoint.',
         params,
         body: EndpointChangeSchema,
         response: { 200: EndpointSchema, ...PROBLEM_RESPONSES },
@@ -115,12 +118,20 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
     },
     async (request) => {
       const { appId } = request;
-      const { uid, ...settings } = request.body;
+      const { uid, secret, ...settings } = request.body;
+      if (secret !== undefined && settings.signing === undefined) throw invalidFields([SECRET_ALONE]);
       const { id } = await knownEndpoint(context, request.appId, request.params.endpoint);
-      const endpoint = await updateEndpoint(db, { appId, endpointId: id }, (stored) => {
+      const endpoint = await updateEndpoint(db, box, { appId, endpointId: id }, (stored) => {
         const config = accepted(mergeEndpointConfig(stored.config, settings));
-        if (settings.url !== undefined) context.checkUrl(config.url);
-        return { uid: uid === undefined ? stored.uid : uid, config };
+        checkUrls(context, settings.url === undefined ? { ...config, url: null } : config);
+        const isKept = secret === undefined && secretForm(config.signing) === secretForm(stored.config.signing);
+        const next = isKept ? undefined : newSecret(context, config.signing, secret);
+        return {
+          uid: uid === undefined ? stored.uid : uid,
+          config,
+          ...(next !== undefined && { secret: next === null ? null : { secretUuid: ids.uuid(), secret: next } }),
+          ...(settings.auth !== undefined && { credential: sealable(context, settings.auth) }),
+        };
       });
       engine.configChanged(appId);
       return renderEndpoint(endpoint, engine);
@@ -155,11 +166,27 @@ function accepted(result: EndpointConfigResult) {
   return result.config;
 }
 
-/** @throws TidingsError `invalid_request` when the text is no secret of the scheme; it is not repeated. */
-export function checkSecret(secret: string, signing: SigningScheme): void {
-  if (parseSecret(secret).scheme === signing) return;
-  const message = `An endpoint with the signing ${signing} has a secret that begins with ${signing === 'v1' ? 'whsec_' : 'whsk_'}.`;
-  throw invalidFields([{ path: '/secret', message }]);
+const SECRET_ALONE = {
+  path: '/secret',
+  message:
+    'A secret can be given together with `signing`. To give the endpoint a new one, rotate it: POST …/secret/rotate.',
+};
+
+/** The secret of a new signing, own or made; null for one that has none. @throws TidingsError `invalid_request`, without the secret */
+export function newSecret(context: ApiContext, signing: Signing, own: string | undefined): string | null {
+  if (own === undefined) return generateSigningSecret(signing, context.randomBytes);
+  const message = signingSecretFault(signing, own);
+  if (message !== null) throw invalidFields([{ path: '/secret', message }]);
+  return own;
+}
+
+function checkUrls(context: ApiContext, { url, auth }: { url: string | null; auth: EndpointAuth | null }): void {
+  if (url !== null) context.checkUrl(url);
+  if (auth?.type === 'oauth2') context.checkUrl(auth.tokenUrl);
+}
+
+function sealable(context: ApiContext, auth: AuthInput | null | undefined): StoredCredential | null {
+  return auth ? { credentialUuid: context.ids.uuid(), credential: credentialOf(auth) } : null;
 }
 
 function startOf(context: ApiContext, appId: string, start: 'now' | 'oldest' | { cursor: string }): EndpointStart {
