@@ -1,9 +1,26 @@
 // Waiting at the end of the log, over real sockets.
 import { once } from 'node:events';
 import http from 'node:http';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Running, running } from './running.ts';
 import { until } from './until.ts';
+
+/** The names of the statements that this process sends to its database meanwhile. */
+async function queriesOf(work: () => Promise<void>): Promise<string[]> {
+  const names: string[] = [];
+  const { query } = pg.Client.prototype;
+  pg.Client.prototype.query = function (this: pg.Client, ...args: [pg.QueryConfig]) {
+    names.push(args[0].name ?? String(args[0]));
+    return Reflect.apply(query, this, args);
+  } as typeof query;
+  try {
+    await work();
+  } finally {
+    pg.Client.prototype.query = query;
+  }
+  return names;
+}
 
 describe('long poll', () => {
   let server: Running;
@@ -75,6 +92,21 @@ describe('long poll', () => {
     await until(async () => (await waiting()) === 1);
     const { cursor } = await server.publish(appId, { type: 'invoice.paid' });
     expect((await short).body).toMatchObject({ events: [], cursor, done: true });
+  });
+
+  test('costs no query, neither while it waits nor when it is woken', async () => {
+    const appId = await server.anApp();
+    const { cursor } = await server.publish(appId);
+    const polls = Array.from({ length: 100 }, () => read(appId, `after=${cursor}&wait=30`));
+    await until(async () => (await waiting()) === 100);
+    const asked = await queriesOf(async () => {
+      const from = performance.now();
+      await until(() => performance.now() - from > 1500);
+      await server.publish(appId);
+      for (const { body } of await Promise.all(polls)) expect(body.events).toHaveLength(1);
+    });
+    expect(asked).toContain('append_events');
+    expect(asked.length).toBeLessThan(30); // what the server asks in that time by itself, and one append
   });
 
   test('ends when its client goes', async () => {
