@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { TcpProxy } from '../../faults/tcp-proxy.ts';
 import { type TestDatabase, testDatabase } from '../../test/database.ts';
+import { until } from '../../test/until.ts';
 import { Database, isRefused, isUnavailable } from './database.ts';
 
 let database: TestDatabase;
@@ -68,6 +69,29 @@ describe('database', () => {
       expect(await connection.query(ONE)).toEqual([{ one: 1 }]);
     }
     await connection.reset();
+  });
+
+  test('a pooled connection that is ended between two statements of a transaction fails the next one, and no more', async () => {
+    const db = openDatabase();
+    const pid = { name: 'pid', text: 'SELECT pg_backend_pid() AS pid' };
+    const { error } = await failure(
+      db.transaction(async (tx) => {
+        const [row] = await tx.query<{ pid: number }>(pid);
+        await database.db.query({ name: 'end_backend', text: 'SELECT pg_terminate_backend($1)' }, [row.pid]);
+        await until(
+          async () =>
+            (
+              await database.db.query({ name: 'lives', text: 'SELECT 1 FROM pg_stat_activity WHERE pid = $1' }, [
+                row.pid,
+              ])
+            ).length === 0,
+        );
+        await new Promise((resolve) => setImmediate(resolve)); // its last words have arrived
+        await tx.query(ONE);
+      }),
+    );
+    expect(isUnavailable(error)).toBe(true);
+    expect(await db.query(ONE)).toEqual([{ one: 1 }]);
   });
 
   test('a reset does not wait for a server that is silent, nor for a connection that is only being made', async () => {

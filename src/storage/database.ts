@@ -85,7 +85,12 @@ export class Database implements Queryable {
       max: options.poolSize ?? 8,
     });
     this.#pool.on('error', this.#onError);
-    this.#pool.on('connect', (client) => this.#pooled.add(client));
+    this.#pool.on('connect', (client) => {
+      this.#pooled.add(client);
+      // The pool listens only while the connection is idle. One that breaks between two statements of a transaction would
+      // otherwise end the process; the next statement on it tells.
+      client.on('error', () => {});
+    });
     this.#pool.on('remove', (client) => this.#pooled.delete(client));
   }
 
