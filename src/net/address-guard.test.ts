@@ -109,6 +109,8 @@ describe('target', () => {
     });
     expect(parseTarget('http://[2606:4700::1111]:8080', { allowHttp: true, allowPrivate: [] })).toEqual({
       origin: 'http://[2606:4700::1111]:8080',
+      pool: 'http://[2606:4700::1111]:8080',
+      identity: null,
       tls: false,
       host: '2606:4700::1111',
       port: 8080,
