@@ -14,12 +14,13 @@ const ORDER: Record<string, number> = {
   net: 1,
   storage: 1,
   log: 2,
-  push: 3,
-  pull: 3,
-  inbound: 3,
-  api: 4,
-  app: 5,
-  cli: 6,
+  transform: 3,
+  push: 4,
+  pull: 4,
+  inbound: 4,
+  api: 5,
+  app: 6,
+  cli: 7,
 };
 const PURE_NODE_MODULES = ['node:crypto', 'node:buffer'];
 const IMPURE_NAMES = /^(randomBytes|randomInt|randomUUID|randomFill|randomFillSync|getRandomValues|generateKey.*)$/;

@@ -1,0 +1,104 @@
+// The program of a thread that runs transformations: one batch after the other, each event in the memory that its transformation was loaded into. A run is
+// ended from within when its time is up; what cannot be ended so is ended by the pool, with the thread.
+import { parentPort, workerData } from 'node:worker_threads';
+import { FixedClock } from './fixed-clock.ts';
+import { Sandbox, type SandboxFailure } from './sandbox.ts';
+import { ownThreadId, ThreadClock } from './thread-clock.ts';
+import {
+  type Batch,
+  type Report,
+  RUNNING,
+  type RunOrder,
+  type RunResult,
+  STEP,
+  type WorkerStart,
+} from './worker-protocol.ts';
+
+/** After so long a batch is ended early, so that the thread's others get their turn; the rest is given again. */
+const MAX_BATCH_MS = 10;
+/** A reading of the CPU clock this old is read anew, so that a run is charged for little that came before it. */
+const CLOCK_AGE_MS = 1;
+
+const { program, timeoutMs, memoryBytes, maxChars, progress } = workerData as WorkerStart;
+const port = parentPort!;
+const threadId = ownThreadId();
+const cpu = new ThreadClock(threadId);
+const clock = new FixedClock();
+clock.install();
+
+const sandboxes = new Map<string, Sandbox | SandboxFailure>();
+/** Code of sandboxes that must be made anew. */
+const codes = new Map<string, string>();
+
+let deadlineMs = Number.POSITIVE_INFINITY;
+let cpuAtMs: number | null = null;
+let readAtMs = 0;
+
+function begin(number: number): void {
+  Atomics.store(progress, RUNNING, number);
+  Atomics.add(progress, STEP, 1);
+  const now = performance.now();
+  if (now - readAtMs > CLOCK_AGE_MS) {
+    cpuAtMs = cpu.readMs();
+    readAtMs = now;
+  }
+  deadlineMs = now + timeoutMs;
+}
+
+/** Whether the run under way has used up its time: the processor's, where the system tells that. */
+function isOver(): boolean {
+  const now = performance.now();
+  if (now < deadlineMs) return false;
+  const usedMs = cpu.readMs();
+  if (usedMs === null || cpuAtMs === null) return true;
+  const leftMs = timeoutMs - (usedMs - cpuAtMs);
+  if (leftMs <= 0) return true;
+  deadlineMs = now + leftMs;
+  return false;
+}
+
+async function sandboxOf(key: string): Promise<Sandbox | SandboxFailure> {
+  const known = sandboxes.get(key);
+  if (known && !(known instanceof Sandbox && known.isSpent)) return known;
+  clock.nowMs = 0;
+  const made = await Sandbox.create({ program, code: codes.get(key)!, memoryBytes, maxChars, isOver });
+  sandboxes.set(key, made);
+  return made;
+}
+
+async function run(order: RunOrder, key: string, bytes: Uint8Array): Promise<RunResult> {
+  begin(order.number);
+  const sandbox = await sandboxOf(key);
+  begin(order.number);
+  clock.nowMs = order.nowMs;
+  const startedMs = performance.now();
+  const answer: RunResult['answer'] =
+    sandbox instanceof Sandbox
+      ? sandbox.run(bytes.subarray(order.start, order.end), order.seed)
+      : { ok: false, ...sandbox };
+  return { number: order.number, answer, durationMs: performance.now() - startedMs };
+}
+
+async function runBatch({ key, code, forget, runs, bytes }: Batch): Promise<void> {
+  for (const old of forget) {
+    sandboxes.delete(old);
+    codes.delete(old);
+  }
+  if (code !== null) codes.set(key, code);
+  const startedMs = performance.now();
+  const cpuStartedMs = cpu.readMs();
+  const results: RunResult[] = [];
+  for (const order of runs) {
+    results.push(await run(order, key, bytes));
+    if (performance.now() - startedMs > MAX_BATCH_MS) break;
+  }
+  Atomics.store(progress, RUNNING, 0);
+  deadlineMs = Number.POSITIVE_INFINITY;
+  const cpuEndedMs = cpu.readMs();
+  const cpuMs =
+    cpuStartedMs === null || cpuEndedMs === null ? performance.now() - startedMs : cpuEndedMs - cpuStartedMs;
+  port.postMessage({ kind: 'done', results, cpuMs } satisfies Report);
+}
+
+port.on('message', (batch: Batch) => void runBatch(batch));
+port.postMessage({ kind: 'started', threadId } satisfies Report);
