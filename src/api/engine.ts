@@ -21,7 +21,7 @@ export type Appended = {
   duplicate: boolean;
 } & (
   | LogPlace
-  /** It waits for its time. */
+  /** It waits for its time, or it came from a source that has given it before. */
   | { position: null; day: null }
 );
 

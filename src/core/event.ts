@@ -16,6 +16,8 @@ export interface LogEvent {
   configVersion: number;
   /** The JSON value of `data`, byte for byte as published. */
   data: Buffer;
+  /** Of one that came in from outside: what core/origin.ts reads. */
+  origin?: Buffer;
 }
 
 /** An event as the API accepted it, before it has a position. */
@@ -29,6 +31,8 @@ export interface NewEvent {
   timeGiven: boolean;
   channels: readonly string[];
   data: Buffer;
+  /** Of one that came in from outside: what core/origin.ts wrote. */
+  origin?: Buffer;
   /** Not to be appended before this time; milliseconds since 1970. */
   deliverAtMs?: number;
 }

@@ -8,6 +8,7 @@ export const ID_PREFIXES = {
   event: 'evt_',
   attempt: 'att_',
   source: 'src_',
+  request: 'req_',
   replay: 'rpl_',
   batch: 'bat_',
   lease: 'lse_',

@@ -15,6 +15,8 @@ export interface Source {
   config: Readonly<Record<string, unknown>>;
   /** The end of its URL, `/in/{token}`; null for one that nobody sends to. */
   token: string | null;
+  /** What its secrets are for, one entry each. */
+  secretNames: readonly string[];
   /** Neither takes nor fetches anything while this is set. */
   pausedAt: Date | null;
   /** Set by the server itself, when fetching makes no sense any more. */

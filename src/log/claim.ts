@@ -4,10 +4,30 @@ import { hashEvent } from '../core/publish-request.ts';
 import type { KeyClaim } from '../storage/idempotency-keys.ts';
 
 export type Claim =
-  /** Nobody has used these keys before: the Idempotency-Key header, and the ids that publishers chose. */
+  /** Nobody has used these keys before: the Idempotency-Key header, the ids that publishers chose, what a source knows an event by. */
   | { kind: 'keys'; keys: KeyClaim[] }
   /** Scheduled events of the app that are due, oldest first. The claim brings the events; there may be none. */
   | { kind: 'due'; maxEvents: number; maxBytes: number };
+
+/** By what a source knows one event. It has come before when the same stands for another: the bodies are not compared. */
+export interface SourceKey {
+  sourceId: string;
+  key: string;
+  /** How long it is known. */
+  keptSeconds: number;
+}
+
+export const SOURCE_KEY_PREFIX = 's:';
+const SOURCE_KEY_HASH = Buffer.alloc(32);
+
+/** @param key of at most 256 characters, such as the provider's own id of the event */
+export function sourceClaim(appId: string, eventIds: string[], { sourceId, key, keptSeconds }: SourceKey): Claim {
+  const name = `${SOURCE_KEY_PREFIX}${sourceId}:${key}`;
+  return {
+    kind: 'keys',
+    keys: [{ appId, key: name, bodyHash: SOURCE_KEY_HASH, resultIds: eventIds, keptSeconds }],
+  };
+}
 
 export function keysClaim(
   appId: string,

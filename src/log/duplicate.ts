@@ -5,7 +5,7 @@ import type { Queryable } from '../storage/database.ts';
 import { findPlaces } from '../storage/events.ts';
 import { findKeys, type KeyRow } from '../storage/idempotency-keys.ts';
 import { findScheduledIds } from '../storage/scheduled.ts';
-
+import { SOURCE_KEY_PREFIX } from './claim.ts';
 import { type AppendedEvent, answer, type PendingAppend, partialOf } from './pending-append.ts';
 import { keysOf } from './take-claims.ts';
 
@@ -17,6 +17,12 @@ export async function resolveDuplicate(db: Queryable, pending: PendingAppend): P
     pending.appId,
     keys.map((claim) => claim.key),
   );
+  const received = keys[0].key.startsWith(SOURCE_KEY_PREFIX) ? rows.get(keys[0].key) : undefined;
+  if (received !== undefined) {
+    // Where the event stands its sender does not ask, and it may have been dropped since: it has come before, and that is all.
+    pending.resolve(received.resultIds.map((id) => ({ id, position: null, day: null, duplicate: true })));
+    return 'settled';
+  }
   const conflict = keys.find((claim) => rows.get(claim.key)?.bodyHash.equals(claim.bodyHash) === false);
   if (conflict) {
     const what = conflict.key.startsWith('k:') ? 'Idempotency-Key' : 'event id';

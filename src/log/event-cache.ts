@@ -70,7 +70,7 @@ export class EventCache {
           this.#chunks.set(key, chunk);
         }
       }
-      const bytes = event.data.length + EVENT_OVERHEAD_BYTES;
+      const bytes = event.data.length + (event.origin?.length ?? 0) + EVENT_OVERHEAD_BYTES;
       chunk!.events.push(event);
       chunk!.bytes += bytes;
       this.#bytes += bytes;

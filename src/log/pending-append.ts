@@ -9,7 +9,7 @@ export type AppendedEvent = {
   duplicate: boolean;
 } & (
   | { position: number; day: string }
-  /** It waits for its time. */
+  /** It waits for its time, or it came from a source that has given it before. */
   | { position: null; day: null }
 );
 

@@ -220,6 +220,7 @@ export class WriterLine {
         configVersion: place.configVersion,
         data: event.data,
       };
+      if (event.origin !== undefined) events[n].origin = event.origin;
     }
     failpoint('writer.before_hand_over');
     this.#parts.onCommitted(group.appId, events);

@@ -7,7 +7,7 @@
 import { TidingsError } from '../core/errors.ts';
 import type { NewEvent } from '../core/event.ts';
 import { IDEMPOTENCY_HOURS } from '../storage/idempotency-keys.ts';
-import { type Claim, keysClaim } from './claim.ts';
+import { type Claim, keysClaim, type SourceKey, sourceClaim } from './claim.ts';
 import type { AppendedEvent, PendingAppend } from './pending-append.ts';
 import { WriterLine, type WriterLineOptions, type WriterLineParts } from './writer-line.ts';
 
@@ -16,6 +16,8 @@ export interface AppendRequest {
   events: NewEvent[];
   /** The Idempotency-Key header with the hash of the body it came with. */
   idempotency: { key: string; bodyHash: Buffer } | null;
+  /** In place of it, for an event that a source gave: when it is known already, the answer says so and nothing is appended. */
+  received?: SourceKey;
 }
 
 export interface WriterOptions extends WriterLineOptions {
@@ -66,14 +68,21 @@ export class Writer {
    * @throws TidingsError not_found (no such app), idempotency_conflict, overloaded, unavailable (nothing was stored),
    * unclear (the connection broke during COMMIT).
    */
-  append({ appId, events, idempotency }: AppendRequest): Promise<AppendedEvent[]> {
+  append({ appId, events, idempotency, received }: AppendRequest): Promise<AppendedEvent[]> {
     let bytes = 512;
     let timed = false;
     for (const event of events) {
-      bytes += event.data.length + 128;
+      bytes += event.data.length + (event.origin?.length ?? 0) + 128;
       if (event.deliverAtMs !== undefined) timed = true;
     }
-    const claim = keysClaim(appId, events, idempotency);
+    const claim =
+      received === undefined
+        ? keysClaim(appId, events, idempotency)
+        : sourceClaim(
+            appId,
+            events.map(({ id }) => id),
+            received,
+          );
     return this.#enqueue({ appId, events, claim, timed, bytes, weight: events.length });
   }
 

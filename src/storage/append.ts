@@ -34,11 +34,12 @@ WITH advanced AS (
   WHERE h.app_id = b.app_id
   RETURNING b.app_number, h.app_id, h.last_position - b.events AS base, h.last_day, h.config_version
 ), inserted AS (
-  INSERT INTO events (app_id, position, config_version, time, appended_at, day, event_id, type, channels, data)
+  INSERT INTO events (app_id, position, config_version, time, appended_at, day, event_id, type, channels, data, origin)
   SELECT a.app_id, a.base + e.ordinal, a.config_version, to_timestamp(e.time_ms / 1000), now(), a.last_day,
-         e.event_id, e.type, e.channels::text[], substring($10::bytea FROM e.start FOR e.bytes)
-  FROM unnest($3::integer[], $4::integer[], $5::float8[], $6::text[], $7::text[], $8::text[], $9::integer[], $11::integer[])
-       AS e(app_number, ordinal, time_ms, event_id, type, channels, start, bytes)
+         e.event_id, e.type, e.channels::text[], substring($10::bytea FROM e.start FOR e.bytes),
+         CASE WHEN e.origin_bytes IS NOT NULL THEN substring($10::bytea FROM e.start + e.bytes FOR e.origin_bytes) END
+  FROM unnest($3::integer[], $4::integer[], $5::float8[], $6::text[], $7::text[], $8::text[], $9::integer[], $11::integer[], $12::integer[])
+       AS e(app_number, ordinal, time_ms, event_id, type, channels, start, bytes, origin_bytes)
   JOIN advanced a ON a.app_number = e.app_number
 )
 SELECT app_number::integer, base, last_day, config_version, (date_part('epoch', now()) * 1000)::float8 AS appended_ms FROM advanced`,
@@ -74,11 +75,14 @@ function encodeGroups(groups: AppendGroup[]): unknown[] {
     let ordinal = 0;
     for (const event of groups[i].events) {
       rows.push({ event, appNumber: i + 1, ordinal: ++ordinal, start });
-      start += event.data.length;
+      start += event.data.length + (event.origin?.length ?? 0);
     }
   }
   const blob = Buffer.allocUnsafe(start - 1);
-  for (const row of rows) row.event.data.copy(blob, row.start - 1);
+  for (const { event, start } of rows) {
+    event.data.copy(blob, start - 1);
+    event.origin?.copy(blob, start - 1 + event.data.length);
+  }
   return [
     uuidArray(groups, (group) => uuidFromId('app', group.appId)),
     int4Array(groups, (group) => group.events.length),
@@ -91,6 +95,7 @@ function encodeGroups(groups: AppendGroup[]): unknown[] {
     int4Array(rows, (row) => row.start),
     blob,
     int4Array(rows, (row) => row.event.data.length),
+    int4Array(rows, (row) => row.event.origin?.length ?? null),
   ];
 }
 
@@ -98,7 +103,7 @@ interface EventRow {
   event: NewEvent;
   appNumber: number;
   ordinal: number;
-  /** Where its data begins in the blob; the first byte is 1, as substring counts. */
+  /** Where its data begins in the blob, with its origin behind it; the first byte is 1, as substring counts. */
   start: number;
 }
 

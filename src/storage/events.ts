@@ -5,7 +5,7 @@ import { uuidFromId } from '../core/id.ts';
 import type { Query, Queryable } from './database.ts';
 
 const COLUMNS = `position, config_version, date_part('epoch', time) * 1000 AS time_ms,
-  date_part('epoch', appended_at) * 1000 AS appended_ms, event_id, type, channels, data`;
+  date_part('epoch', appended_at) * 1000 AS appended_ms, event_id, type, channels, data, origin`;
 
 interface EventRow {
   position: number;
@@ -16,6 +16,7 @@ interface EventRow {
   type: string;
   channels: string[] | null;
   data: Buffer;
+  origin: Buffer | null;
 }
 
 function toEvent(appId: string, day: string, row: EventRow): LogEvent {
@@ -30,19 +31,21 @@ function toEvent(appId: string, day: string, row: EventRow): LogEvent {
     channels: row.channels ?? [],
     configVersion: row.config_version,
     data: row.data,
+    ...(row.origin !== null && { origin: row.origin }),
   };
 }
 
 // A chunk comes as few rows of joined columns: a row per event costs more to take apart here than to read there, and one row for all would
 // have to be put together whole before it can be taken apart. Ids, types and channels hold no comma and no line break. octet_length of an
-// out-of-line value is known from its pointer, so the running sum reads no payload.
+// out-of-line value is known from its pointer, so the running sum reads no payload. Few events have an origin: those that have none add nothing.
 const READ_EVENTS = {
   name: 'read_events',
   text: `
 SELECT string_agg(position::text, ',') AS positions, string_agg(config_version::text, ',') AS config_versions,
   string_agg((date_part('epoch', time) * 1000)::text, ',') AS times, string_agg((date_part('epoch', appended_at) * 1000)::text, ',') AS appended,
   string_agg(event_id, ',') AS ids, string_agg(type, ',') AS types, string_agg(coalesce(array_to_string(channels, ','), ''), E'\\n') AS channels,
-  string_agg(octet_length(data)::text, ',') AS lengths, string_agg(data, '') AS data
+  string_agg(octet_length(data)::text, ',') AS lengths, string_agg(data, '') AS data,
+  string_agg(position || ':' || octet_length(origin), ',') AS origin_lengths, string_agg(origin, '') AS origins
 FROM (
   SELECT *, sum(octet_length(data)) OVER (ORDER BY position) - octet_length(data) AS bytes_before
   FROM events WHERE app_id = $1 AND day = $2 AND position >= $3 AND position <= $4 ORDER BY position
@@ -60,6 +63,9 @@ interface ChunkRow {
   channels: string;
   lengths: string;
   data: Buffer;
+  /** `position:bytes` of those that have one. */
+  origin_lengths: string | null;
+  origins: Buffer | null;
 }
 
 function toEvents(appId: string, day: string, row: ChunkRow): LogEvent[] {
@@ -73,19 +79,33 @@ function toEvents(appId: string, day: string, row: ChunkRow): LogEvent[] {
   const lengths = row.lengths.split(',');
   const starts = [0];
   for (const length of lengths) starts.push(starts[starts.length - 1] + Number(length));
-  return positions.map((position, i) => ({
-    appId,
-    position: Number(position),
-    day,
-    id: ids[i],
-    type: types[i],
-    timeMs: Math.round(Number(times[i])),
-    appendedMs: Math.round(Number(appended[i])),
-    channels: channels[i] === '' ? NO_CHANNELS : channels[i].split(','),
-    configVersion: Number(configVersions[i]),
-    // A copy: a slice would keep the whole chunk in memory for as long as one event of it.
-    data: Buffer.from(row.data.subarray(starts[i], starts[i + 1])),
-  }));
+  const events = positions.map(
+    (position, i): LogEvent => ({
+      appId,
+      position: Number(position),
+      day,
+      id: ids[i],
+      type: types[i],
+      timeMs: Math.round(Number(times[i])),
+      appendedMs: Math.round(Number(appended[i])),
+      channels: channels[i] === '' ? NO_CHANNELS : channels[i].split(','),
+      configVersion: Number(configVersions[i]),
+      // A copy: a slice would keep the whole chunk in memory for as long as one event of it.
+      data: Buffer.from(row.data.subarray(starts[i], starts[i + 1])),
+    }),
+  );
+  if (row.origin_lengths !== null) addOrigins(events, row.origin_lengths, row.origins!);
+  return events;
+}
+
+function addOrigins(events: LogEvent[], lengths: string, origins: Buffer): void {
+  const byPosition = new Map(events.map((event) => [event.position, event]));
+  let at = 0;
+  for (const entry of lengths.split(',')) {
+    const [position, bytes] = entry.split(':').map(Number);
+    byPosition.get(position)!.origin = Buffer.from(origins.subarray(at, at + bytes));
+    at += bytes;
+  }
 }
 
 const NO_CHANNELS: readonly string[] = [];

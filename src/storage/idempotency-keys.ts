@@ -5,13 +5,15 @@ import type { Query, Queryable } from './database.ts';
 
 export interface KeyClaim {
   appId: string;
-  /** 'k:' + an Idempotency-Key header, or 'e:' + an event's own id. */
+  /** 'k:' + an Idempotency-Key header, 'e:' + an event's own id, or 's:' + a source's id and what it knows the event by. */
   key: string;
   bodyHash: Buffer;
   /** What the key stands for: the ids of the events, or of the thing created. */
   resultIds: string[];
   /** What the key stands for happens only then: the key's time begins no earlier. Milliseconds since 1970. */
   neededUntilMs?: number;
+  /** How long the key is known; as long as any other if absent. */
+  keptSeconds?: number;
 }
 
 export const IDEMPOTENCY_HOURS = 24;
@@ -21,8 +23,9 @@ const CLAIM_KEYS = {
   text: `
 INSERT INTO idempotency_keys (app_id, key, body_hash, result_ids, expires_at)
 SELECT c.app_id, c.key, decode(c.body_hash, 'hex'), c.result_ids::text[], 
-  greatest(now(), to_timestamp(c.needed_until_ms / 1000)) + make_interval(hours => $6)
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::float8[]) AS c(app_id, key, body_hash, result_ids, needed_until_ms)
+  greatest(now(), to_timestamp(c.needed_until_ms / 1000)) + make_interval(secs => coalesce(c.kept_seconds, $6::float8))
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::float8[], $7::float8[])
+  AS c(app_id, key, body_hash, result_ids, needed_until_ms, kept_seconds)
 ON CONFLICT (app_id, key) DO UPDATE
 SET body_hash = excluded.body_hash, result_ids = excluded.result_ids, expires_at = excluded.expires_at
 WHERE idempotency_keys.expires_at < now()
@@ -41,7 +44,8 @@ export async function claimKeys(db: Queryable, claims: KeyClaim[], hours = IDEMP
     order.map((i) => claims[i].bodyHash.toString('hex')),
     order.map((i) => `{${claims[i].resultIds.map((id) => `"${id}"`).join(',')}}`),
     order.map((i) => claims[i].neededUntilMs ?? null),
-    hours,
+    hours * 3600,
+    order.map((i) => claims[i].keptSeconds ?? null),
   ]);
   const won = new Set(rows.map((row) => `${row.app_id} ${row.key}`));
   return claims.map((_, index) => won.has(name(index)));

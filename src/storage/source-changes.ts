@@ -17,7 +17,7 @@ const INSERT_SOURCE = {
   text: `
 WITH live AS (SELECT app_id FROM heads WHERE app_id = $1 FOR KEY SHARE)
 INSERT INTO sources (app_id, source_id, uid, kind, config, token_hash, sealed_token, slot, next_run_at, created_at, updated_at)
-SELECT live.app_id, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN now() END, now(), now() FROM live RETURNING ${SOURCE_COLUMNS}`,
+SELECT live.app_id, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN now() END, now(), now() FROM live RETURNING 1`,
 } satisfies Query;
 
 export interface NewSource {
@@ -53,7 +53,7 @@ export async function createSource(db: Database, box: SecretBox, source: NewSour
           `The source ${earlierId} that this Idempotency-Key created has been deleted since. Use a new key.`,
         );
       }
-      const [row] = await tx.query<SourceRow>(INSERT_SOURCE, [
+      const inserted = await tx.query(INSERT_SOURCE, [
         appUuid,
         uuid,
         source.uid,
@@ -64,9 +64,9 @@ export async function createSource(db: Database, box: SecretBox, source: NewSour
         slotOf(uuid),
         source.isFetched,
       ]);
-      if (row === undefined) throw noApp(appId);
+      if (inserted.length === 0) throw noApp(appId);
       await replaceSourceSecrets(tx, box, { appId, sourceId: id }, source.secrets);
-      return toSource(box, row);
+      return (await findSource(tx, box, appId, id))!;
     });
   } catch (error) {
     throw violates(error, 'sources_uid') ? uidTaken(source.uid) : error;
@@ -95,7 +95,7 @@ SET uid = $3, config = $4, updated_at = now(),
     disabled_at = CASE WHEN $5 <> 'resume' THEN disabled_at END,
     disabled_reason = CASE WHEN $5 <> 'resume' THEN disabled_reason END,
     next_run_at = CASE WHEN $6 AND ($5 = 'resume' OR $5 = 'keep' AND paused_at IS NULL AND disabled_at IS NULL) THEN now() END
-WHERE app_id = $1 AND source_id = $2 RETURNING ${SOURCE_COLUMNS}`,
+WHERE app_id = $1 AND source_id = $2`,
 } satisfies Query;
 
 export interface RevisedSource {
@@ -127,9 +127,9 @@ export async function updateSource(
       const revised = revise(toSource(box, stored));
       uid = revised.uid;
       const values = [appUuid, uuid, uid, JSON.stringify(revised.config), revised.lifecycle, revised.isFetched];
-      const [row] = await tx.query<SourceRow>(WRITE_SOURCE, values);
+      await tx.query(WRITE_SOURCE, values);
       if (revised.secrets !== undefined) await replaceSourceSecrets(tx, box, place, revised.secrets);
-      return toSource(box, row);
+      return (await findSource(tx, box, place.appId, place.sourceId))!;
     });
   } catch (error) {
     throw violates(error, 'sources_uid') ? uidTaken(uid) : error;

@@ -13,6 +13,7 @@ export interface SourceRow {
   kind: SourceKind;
   config: Record<string, unknown>;
   sealed_token: Buffer | null;
+  secret_names: string[];
   paused_at: Date | null;
   disabled_at: Date | null;
   disabled_reason: string | null;
@@ -20,8 +21,11 @@ export interface SourceRow {
   updated_at: Date;
 }
 
-export const SOURCE_COLUMNS =
-  'app_id, source_id, uid, kind, config, sealed_token, paused_at, disabled_at, disabled_reason, created_at, updated_at';
+const SECRET_NAMES = `ARRAY(
+  SELECT n.name FROM source_secrets n WHERE n.app_id = sources.app_id AND n.source_id = sources.source_id ORDER BY n.secret_id) AS secret_names`;
+
+export const SOURCE_COLUMNS = `app_id, source_id, uid, kind, config, sealed_token, ${SECRET_NAMES}, paused_at, disabled_at, disabled_reason,
+  created_at, updated_at`;
 
 /** What a sealed token is bound to. */
 export function tokenBoundTo(appUuid: string, sourceUuid: string): string {
@@ -39,6 +43,7 @@ export function toSource(box: SecretBox, row: SourceRow): Source {
       row.sealed_token === null
         ? null
         : box.open(row.sealed_token, tokenBoundTo(row.app_id, row.source_id)).toString('utf8'),
+    secretNames: row.secret_names,
     pausedAt: row.paused_at,
     disabledAt: row.disabled_at,
     disabledReason: row.disabled_reason,
