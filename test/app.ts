@@ -65,8 +65,9 @@ export async function testApp(): Promise<TestApp> {
     ids,
     registry: { contentType: 'text/plain; version=0.0.4; charset=utf-8', metrics: async () => '# metrics\n' },
     version: '0.0.0',
-    checkUrl: (url) => {
-      if (url.includes('forbidden')) throw new TidingsError('address_forbidden', `The URL ${url} is forbidden here.`);
+    checkUrl: (url, what = 'endpoint URL') => {
+      if (url.includes('forbidden'))
+        throw new TidingsError('address_forbidden', `The ${what} ${url} is forbidden here.`);
     },
     onError: (error) => errors.push(error),
   });

@@ -7,8 +7,8 @@ import path from 'node:path';
 export interface Authority {
   /** PEM. */
   ca: string;
-  /** A key and a certificate (PEM) for names such as `DNS:hooks.test` and `IP:127.0.0.1`. */
-  issue(names: string[]): { key: string; cert: string };
+  /** A key and a certificate (PEM) for names such as `DNS:hooks.test` and `IP:127.0.0.1`; `subject` is its common name, `newKey` what `openssl req` is told of the key. */
+  issue(names: string[], subject?: string, newKey?: string[]): { key: string; cert: string };
   remove(): void;
 }
 
@@ -26,10 +26,19 @@ export function createAuthority(): Authority {
   let issued = 0;
   return {
     ca: readFileSync(file('ca.pem'), 'utf8'),
-    issue(names) {
+    issue(names, subject = 'receiver', keyOptions = newKey) {
       const name = `server${++issued}`;
       writeFileSync(file(`${name}.ext`), `subjectAltName=${names.join(',')}\n`);
-      openssl('req', ...newKey, '-keyout', file(`${name}.key`), '-out', file(`${name}.csr`), '-subj', '/CN=receiver');
+      openssl(
+        'req',
+        ...keyOptions,
+        '-keyout',
+        file(`${name}.key`),
+        '-out',
+        file(`${name}.csr`),
+        '-subj',
+        `/CN=${subject}`,
+      );
       openssl(
         ...['x509', '-req', '-in', file(`${name}.csr`), '-CA', file('ca.pem'), '-CAkey', file('ca.key')],
         ...['-CAcreateserial', '-days', '2', '-extfile', file(`${name}.ext`), '-out', file(`${name}.pem`)],

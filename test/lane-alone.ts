@@ -66,6 +66,7 @@ export function anEndpoint(
     target: null as never,
     format: null,
     headers: settings?.headers ?? {},
+    echoes: null,
     grant: null,
     signer: null,
     keys: () => [parseSecret('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')],

@@ -30,8 +30,8 @@ export interface ServerOptions {
   api?: boolean;
   /** How many streams may be open at once; what a process has by default if absent. */
   streamLimits?: StreamLimits;
-  /** Whether an endpoint may have this URL. @throws TidingsError `invalid_url`, `address_forbidden` */
-  checkUrl: (url: string) => void;
+  /** Whether an endpoint may have this URL, which is its own unless `what` says which. @throws TidingsError `invalid_url`, `address_forbidden` */
+  checkUrl: (url: string, what?: string) => void;
   /** Told of every error that a client is only told `internal` of. */
   onError: (error: unknown, request: { method: string; path: string }) => void;
   /** Milliseconds since 1970. */

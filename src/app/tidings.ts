@@ -297,7 +297,7 @@ async function start(
     version: VERSION,
     streamLimits: { perApp: config.streamsPerApp, perKey: config.streamsPerKey },
     api: roles.includes('api'),
-    checkUrl: (url) => void parseTarget(url, rules),
+    checkUrl: (url, what) => void parseTarget(url, rules, what),
     onError,
   });
   await parts.use({

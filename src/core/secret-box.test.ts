@@ -59,6 +59,13 @@ describe('secret box', () => {
     expect(detailOf(() => box.open(sealed, ''))).toMatch(/altered, or belongs to another row/);
   });
 
+  test('digests by its key', () => {
+    const key = aKey();
+    expect(aBox(key).digest(PLAIN)).toEqual(aBox(key).digest(PLAIN));
+    expect(aBox(key).digest(PLAIN)).not.toEqual(aBox(key).digest(Buffer.from('else')));
+    expect(aBox(key).digest(PLAIN)).not.toEqual(aBox().digest(PLAIN));
+  });
+
   test('does not open when any bit was changed or the end cut off', () => {
     const box = aBox();
     const sealed = box.seal(PLAIN, ROW);

@@ -3,7 +3,7 @@
 // (NIST SP 800-38D, section 8.3), far more than there are secrets.
 //
 // Layout: version (1 byte) | key id (8) | nonce (12) | tag (16) | ciphertext. Authenticated besides: version, key id, row.
-import { createCipheriv, createDecipheriv, createHash, createSecretKey, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { TidingsError } from './errors.ts';
 
 export interface MasterKey {
@@ -110,6 +110,11 @@ export class SecretBox {
       );
     }
     return plain;
+  }
+
+  /** A digest that nobody can find the bytes by who has not the master key, however few they may be. */
+  digest(bytes: Buffer): Buffer {
+    return createHmac('sha256', this.#current.key).update('tidings digest\0').update(bytes).digest();
   }
 
   /** Whether the value should be sealed anew because its key is no longer the current one. */

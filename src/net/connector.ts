@@ -12,6 +12,7 @@ import {
 } from './address-guard.ts';
 import type { Resolver } from './dns-resolver.ts';
 import { connectFailure, SendFailure } from './send-failure.ts';
+import { identityContext } from './tls-identity.ts';
 
 /** A socket that is up; times are milliseconds of `performance.now()`, null where the phase did not happen. */
 export interface OpenedSocket {
@@ -168,8 +169,7 @@ export class Connector {
   #contextOf(identity: TlsIdentity): tls.SecureContext {
     let context = this.#identityContexts.get(identity);
     if (context === undefined) {
-      const { certificate, key, ca } = identity;
-      context = tls.createSecureContext({ ...this.#trust, ...(ca !== null && { ca }), cert: certificate, key });
+      context = identityContext(identity, this.#trust);
       this.#identityContexts.set(identity, context);
     }
     return context;

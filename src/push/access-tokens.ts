@@ -2,6 +2,7 @@
 // one ends, while that is still sent. Endpoints without OAuth2 never come here.
 import { LRUCache } from 'lru-cache';
 import type { SendResult } from '../core/outcome.ts';
+import { echoesOf } from './credential-echo.ts';
 import type { SendRequest } from './exchange.ts';
 import type { OAuthGrant } from './loaded-credential.ts';
 import type { Sender } from './sender.ts';
@@ -26,11 +27,15 @@ const USE_MARGIN_MS = 10_000;
 const USE_SHARE = 0.05;
 /** After a renewal that failed, while the old token is good. */
 const RENEWAL_PAUSE_MS = 5000;
+/** What an attempt has left at least when its token came late: the endpoint is not to be blamed for that. */
+const MIN_LEFT_MS = 1000;
 /** A token that is refused when it is younger is kept: a new one would be refused too, and each attempt would cost two requests. */
 const MIN_REFUSED_AGE_MS = 30_000;
 
 interface Held {
   authorization: string;
+  /** How it may come back in an answer. */
+  echoes: readonly string[];
   fetchedMs: number;
   renewMs: number;
   endMs: number;
@@ -50,19 +55,22 @@ export class AccessTokens {
     const held = this.#held.get(grant.key);
     const nowMs = this.#parts.now();
     if (held !== undefined && nowMs < held.endMs) {
-      if (nowMs >= held.renewMs) this.#renew(grant, held);
+      if (nowMs >= held.renewMs) this.#renew(grant, held, request.timeoutMs);
       this.#sendWith(held, grant, request, done);
       return;
     }
-    this.#fetch(grant).then(
-      (fetched) => this.#sendWith(fetched, grant, request, done),
+    this.#fetch(grant, request.timeoutMs).then(
+      (fetched) => {
+        const leftMs = request.timeoutMs - (this.#parts.now() - nowMs);
+        this.#sendWith(fetched, grant, { ...request, timeoutMs: Math.max(MIN_LEFT_MS, leftMs) }, done);
+      },
       (error) => done(failureOf(error, this.#parts.now() - nowMs)),
     );
   }
 
   #sendWith(held: Held, grant: OAuthGrant, request: SendRequest, done: (result: SendResult) => void): void {
-    const { authorization } = held;
-    this.#parts.sender.send({ ...request, headers: { ...request.headers, authorization } }, (result) => {
+    const { authorization, echoes } = held;
+    this.#parts.sender.send({ ...request, headers: { ...request.headers, authorization }, echoes }, (result) => {
       if (result.status === 401) this.#refused(grant, held);
       done(result);
     });
@@ -74,18 +82,19 @@ export class AccessTokens {
     if (this.#parts.now() - held.fetchedMs >= MIN_REFUSED_AGE_MS) this.#held.delete(grant.key);
   }
 
-  #renew(grant: OAuthGrant, held: Held): void {
+  #renew(grant: OAuthGrant, held: Held, timeoutMs: number): void {
     held.renewMs = this.#parts.now() + RENEWAL_PAUSE_MS;
-    this.#fetch(grant).catch(() => {}); // it is tried again, and told when the old token has ended
+    this.#fetch(grant, timeoutMs).catch(() => {}); // it is tried again, and told when the old token has ended
   }
 
-  #fetch(grant: OAuthGrant): Promise<Held> {
+  /** The deadline is the first caller's; all of them are attempts at one endpoint. */
+  #fetch(grant: OAuthGrant, timeoutMs: number): Promise<Held> {
     const { key } = grant;
     const open = this.#fetches.get(key);
     if (open !== undefined) return open;
     const { sender, version, now } = this.#parts;
     const beganMs = now();
-    const fetch = requestToken(sender, grant, version)
+    const fetch = requestToken({ sender, grant, version, timeoutMs })
       .then((token) => {
         const held = holdToken(token, beganMs);
         this.#held.set(key, held);
@@ -101,6 +110,7 @@ function holdToken({ authorization, lifetimeMs }: AccessToken, fetchedMs: number
   const lifeMs = Math.min(lifetimeMs ?? DEFAULT_LIFETIME_MS, MAX_LIFETIME_MS);
   return {
     authorization,
+    echoes: echoesOf({ authorization }),
     fetchedMs,
     renewMs: fetchedMs + lifeMs - Math.min(RENEWAL_MARGIN_MS, lifeMs * RENEWAL_SHARE),
     endMs: fetchedMs + lifeMs - Math.min(USE_MARGIN_MS, lifeMs * USE_SHARE),
@@ -112,7 +122,7 @@ function failureOf(error: unknown, elapsedMs: number): SendResult {
   const failure = error instanceof TokenFailure ? error : new TokenFailure(String(error));
   return {
     outcome: failure.isThrottled ? 'throttled' : 'unreachable',
-    reason: 'auth_failed',
+    reason: failure.reason,
     status: null,
     timings: { dnsUs: null, connectUs: null, tlsUs: null, firstByteUs: null, totalUs: Math.round(elapsedMs * 1000) },
     remoteAddress: null,

@@ -22,11 +22,11 @@ export function buildRequest(
   const { event, startedMs } = attempt;
   const formatted = endpoint.format === null ? null : endpoint.format.one(event);
   const body = formatted === null ? standardBody(event) : formatted.body;
-  const { id, type } = event;
-  const headers = headersOf(endpoint, { id, startedMs, version }, formatted);
+  const request = { id: event.id, type: event.type, startedMs, body, version };
+  const headers = headersOf(endpoint, request, formatted);
   headers['tidings-attempt'] = String(attempt.attempt);
   headers['tidings-position'] = String(event.position);
-  sign(endpoint, headers, { id, type, startedMs, body });
+  sign(endpoint, headers, request);
   return { headers, body };
 }
 
@@ -38,18 +38,27 @@ export function buildBatch(batch: DeliveryBatch, version: string): DeliveryReque
     throw new FormatError("The endpoint's format has no form for several events.");
   const formatted = format === null ? null : format.many!(batch.events);
   const body = formatted === null ? standardBatchBody(batch.events) : formatted.body;
-  const id = idFromUuid('batch', batch.batchUuid);
-  const headers = headersOf(endpoint, { id, startedMs, version }, formatted);
+  const request = { id: idFromUuid('batch', batch.batchUuid), type: null, startedMs, body, version };
+  const headers = headersOf(endpoint, request, formatted);
   headers['tidings-attempt'] = String(Math.max(...attempts.map(({ attempt }) => attempt)));
   headers['tidings-position'] = String(attempts[attempts.length - 1].event.position);
   headers['tidings-batch-size'] = String(attempts.length);
-  sign(endpoint, headers, { id, type: null, startedMs, body });
+  sign(endpoint, headers, request);
   return { headers, body };
+}
+
+interface RequestParts {
+  id: string;
+  /** Null for a batch. */
+  type: string | null;
+  startedMs: number;
+  body: Buffer;
+  version: string;
 }
 
 function headersOf(
   endpoint: LoadedEndpoint,
-  request: { id: string; startedMs: number; version: string },
+  request: RequestParts,
   formatted: FormattedBody | null,
 ): Record<string, string> {
   return {
@@ -63,11 +72,7 @@ function headersOf(
 }
 
 /** Last, for some schemes sign the other headers. */
-function sign(
-  endpoint: LoadedEndpoint,
-  headers: Record<string, string>,
-  request: { id: string; type: string | null; startedMs: number; body: Buffer },
-): void {
+function sign(endpoint: LoadedEndpoint, headers: Record<string, string>, request: RequestParts): void {
   const { id, type, startedMs, body } = request;
   const { signer } = endpoint;
   if (signer === null) {

@@ -388,7 +388,8 @@ export class Dispatcher {
       setImmediate(done, unbuilt(error, onError));
       return;
     }
-    const sent = { target: endpoint.target, ...built, timeoutMs: endpoint.config.timeoutMs };
+    const { target, echoes, config } = endpoint;
+    const sent = { target, ...built, timeoutMs: config.timeoutMs, echoes };
     if (endpoint.grant === null) sender.send(sent, done);
     else this.tokens.send(endpoint.grant, sent, done);
   }

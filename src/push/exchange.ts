@@ -7,6 +7,7 @@ import { parseRetryAfter } from '../net/retry-after.ts';
 import { outcomeOfFailure, SendFailure } from '../net/send-failure.ts';
 import type { Connection, ConnectionUser } from './connection.ts';
 import type { Connections } from './connections.ts';
+import { hideEchoes, hideEchoesInBytes } from './credential-echo.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 import type { ResponseHead } from './response-parser.ts';
 
@@ -19,6 +20,8 @@ export interface SendRequest {
   timeoutMs: number;
   /** Whether the result has the response body although it was delivered. */
   keepsBody?: boolean;
+  /** What is blotted out of a response that repeats it; absent or null = nothing. */
+  echoes?: readonly string[] | null;
 }
 
 export interface ExchangeParts {
@@ -41,6 +44,7 @@ export class Exchange extends Deadline implements ConnectionUser {
   readonly #target: Target;
   readonly #timeoutMs: number;
   readonly #keepsBody: boolean;
+  readonly #echoes: readonly string[] | null;
   /** Until it is written: headers and body are not kept while the endpoint takes its time. */
   #request: SendRequest | null;
   readonly #done: (result: SendResult) => void;
@@ -66,6 +70,7 @@ export class Exchange extends Deadline implements ConnectionUser {
     this.#target = request.target;
     this.#timeoutMs = request.timeoutMs;
     this.#keepsBody = request.keepsBody === true;
+    this.#echoes = request.echoes ?? null;
     this.#request = request;
     this.#done = done;
   }
@@ -169,14 +174,18 @@ export class Exchange extends Deadline implements ConnectionUser {
     const retryAfter = this.#head?.retryAfter ?? null;
     const retryAfterMs = retryAfter === null ? null : parseRetryAfter(retryAfter, this.#parts.now());
     const { outcome, reason } = classifyStatus(this.#status, retryAfterMs !== null);
+    const echoes = this.#echoes;
+    const head = this.#head?.text ?? null;
+    const body = outcome === 'delivered' && !this.#keepsBody ? null : joinChunks(this.#bodyChunks);
     return {
       outcome,
       reason,
       status: this.#status,
       timings: this.#timings(),
       remoteAddress: this.#remoteAddress,
-      responseHead: this.#head?.text.slice(0, MAX_RECORDED_HEAD_BYTES) ?? null,
-      responseBody: outcome === 'delivered' && !this.#keepsBody ? null : joinChunks(this.#bodyChunks),
+      responseHead:
+        (head !== null && echoes !== null ? hideEchoes(head, echoes) : head)?.slice(0, MAX_RECORDED_HEAD_BYTES) ?? null,
+      responseBody: body !== null && echoes !== null ? hideEchoesInBytes(body, echoes) : body,
       retryAfterMs,
       error: null,
     };

@@ -3,6 +3,7 @@ import type { EndpointAuth, OAuthClient } from '../core/endpoint-auth.ts';
 import { TidingsError } from '../core/errors.ts';
 import { type AddressRules, parseTarget, type Target } from '../net/address-guard.ts';
 import type { StoredCredential } from '../storage/endpoint-credentials.ts';
+import { echoesOf } from './credential-echo.ts';
 
 /** What an access token is fetched with (RFC 6749, section 4.4). */
 export interface OAuthGrant {
@@ -17,6 +18,8 @@ export interface OAuthGrant {
 export interface LoadedCredential {
   /** Sent with every request. */
   headers: Record<string, string>;
+  /** How those may come back in an answer, to be blotted out there; null without any. */
+  echoes: readonly string[] | null;
   grant: OAuthGrant | null;
   /** The endpoint's, with what its connections show. */
   target: Target | TidingsError;
@@ -28,13 +31,13 @@ export function loadCredential(
   rules: AddressRules,
 ): LoadedCredential {
   const { auth, target } = endpoint;
-  const none = { headers: {}, grant: null, target };
+  const none = { headers: {}, echoes: null, grant: null, target };
   if (auth === null || stored === null) return none;
   const { credential } = stored;
   const key = `${endpoint.id} ${stored.credentialUuid}`;
   switch (credential.type) {
     case 'headers':
-      return { ...none, headers: credential.headers };
+      return { ...none, headers: credential.headers, echoes: echoesOf(credential.headers) };
     case 'mtls': {
       if (target instanceof TidingsError) return none;
       // A connection speaks for who opened it, so it is not shared with other endpoints.

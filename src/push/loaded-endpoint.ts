@@ -29,6 +29,8 @@ export interface LoadedEndpoint {
   format: EventFormat | null;
   /** The endpoint's own headers, and those of its credential. */
   headers: Readonly<Record<string, string>>;
+  /** What of its credential an answer may repeat; null = nothing. */
+  echoes: readonly string[] | null;
   /** What a token is fetched with before anything is sent; null for all but OAuth2. */
   grant: OAuthGrant | null;
   /** The keys of Standard Webhooks to sign with at this time: during a rotation's grace several. */
@@ -64,6 +66,7 @@ export function loadEndpoint(
     format: compileFormat(config.format),
     target: auth.target,
     headers: { ...config.headers, ...auth.headers },
+    echoes: auth.echoes,
     grant: auth.grant,
     keys: signer === null ? keysOf(secrets) : () => [],
     signer,

@@ -45,7 +45,7 @@ export async function sendNow(parts: SendNowParts, request: SendNowRequest): Pro
   const result =
     'headers' in built
       ? await new Promise<SendResult>((resolve) => {
-          const sent = { target, ...built, timeoutMs: endpoint.config.timeoutMs };
+          const sent = { target, ...built, timeoutMs: endpoint.config.timeoutMs, echoes: endpoint.echoes };
           if (endpoint.grant === null) parts.sender.send(sent, resolve);
           else parts.tokens.send(endpoint.grant, sent, resolve);
         })

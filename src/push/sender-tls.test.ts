@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Authority, createAuthority } from '../../test/certificates.ts';
 import { type Receiver, type ReceiverOptions, receiver } from '../../test/receiver.ts';
 import type { SendResult } from '../core/outcome.ts';
-import { parseTarget } from '../net/address-guard.ts';
+import { parseTarget, type Target } from '../net/address-guard.ts';
 import { Sender, type SenderParts } from './sender.ts';
 
 const RULES = { allowHttp: true, allowPrivate: ['127.0.0.0/8', '::1/128'] };
@@ -124,3 +124,85 @@ describe('sender over TLS', () => {
     expect(await reused).toBe(true);
   });
 });
+
+describe('sender with a client certificate', () => {
+  const asker = { requestCert: true, rejectUnauthorized: true };
+
+  async function withClients() {
+    const clients = ['one', 'two'].map((name) => ({ name, ...authority.issue([`DNS:${name}.test`], name) }));
+    const at = await setup(['DNS:hooks.test'], {}, { tls: { ...asker, ca: authority.ca } });
+    const base = parseTarget(`https://hooks.test:${at.hooks.port}/`, RULES);
+    const post = (target: Target): Promise<SendResult> =>
+      new Promise((resolve) => {
+        at.sender.send({ target, headers: {}, body: Buffer.from('x'), timeoutMs: 5000 }, resolve);
+      });
+    const targets = clients.map(({ name, cert, key }) => ({
+      ...base,
+      pool: `${base.origin} ${name}`,
+      identity: { certificate: cert, key, ca: null },
+    }));
+    return { ...at, base, targets, post };
+  }
+  const peers = (sockets: Iterable<unknown>): string[] =>
+    [...(sockets as Iterable<TLSSocket>)].map((socket) => String(socket.getPeerCertificate().subject.CN)).sort();
+
+  test('shows it, each endpoint its own on connections of its own', async () => {
+    const { hooks, targets, post } = await withClients();
+    for (const target of [...targets, ...targets]) expect(await post(target)).toMatchObject({ outcome: 'delivered' });
+    expect(hooks.accepted).toBe(2);
+    expect(peers(hooks.sockets)).toEqual(['one', 'two']);
+  });
+
+  test('resumes no session of another', async () => {
+    const { hooks, targets, base, post } = await withClients();
+    const seen: string[] = [];
+    hooks.respondWith(() => {
+      seen.push(...peers(hooks.sockets));
+      return { status: 200, headers: { connection: 'close' } };
+    });
+    for (const target of [targets[0], targets[1], targets[0], targets[1]]) {
+      expect((await post(target)).outcome).toBe('delivered');
+      await Promise.all([...hooks.sockets].map((socket) => once(socket, 'close')));
+    }
+    expect(seen).toEqual(['one', 'two', 'one', 'two']);
+    expect(await post(base)).toMatchObject({ outcome: 'unreachable' });
+  });
+
+  test('that TLS does not take is a failure like any other', async () => {
+    const { targets, post, hooks } = await withClients();
+    const identity = { ...targets[0].identity, key: 'none' };
+    const result = await post({ ...targets[0], pool: 'broken', identity });
+    expect(result).toMatchObject({ outcome: 'unreachable', reason: 'tls_failed' });
+    expect(result.error).toContain('client certificate');
+    expect(hooks.requests).toEqual([]);
+  });
+
+  test('reaches nobody who asks for one that it does not have', async () => {
+    const { hooks, base, post } = await withClients();
+    expect(await post(base)).toMatchObject({ outcome: 'unreachable', status: null });
+    expect(hooks.requests).toEqual([]);
+  });
+
+  test('trusts the authorities that came with it instead of the public ones', async () => {
+    const { targets, sender, hooks } = await withClients();
+    const plain = new Sender({ rules: RULES, resolver: RESOLVER });
+    await plain.start();
+    closers.push(() => plain.stop());
+    const { identity, ...target } = targets[0];
+    const post = (ca: string | null): Promise<SendResult> =>
+      new Promise((resolve) => {
+        const sent = { ...target, pool: `${target.pool} ${ca}`, identity: { ...identity, ca } };
+        plain.send({ target: sent, headers: {}, body: Buffer.from('x'), timeoutMs: 5000 }, resolve);
+      });
+    expect(await post(authority.ca)).toMatchObject({ outcome: 'delivered' });
+    expect(await post(null)).toMatchObject({ reason: 'tls_failed' });
+    expect(await post(createOther())).toMatchObject({ reason: 'tls_failed' });
+    expect([hooks.requests.length, sender.inFlight]).toEqual([1, 0]);
+  });
+});
+
+function createOther(): string {
+  const other = createAuthority();
+  other.remove();
+  return other.ca;
+}

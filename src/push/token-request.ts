@@ -13,7 +13,7 @@ export interface AccessToken {
   lifetimeMs: number | null;
 }
 
-const TIMEOUT_MS = 10_000;
+const MAX_TIMEOUT_MS = 10_000;
 const MAX_TOKEN_LENGTH = 8192;
 // RFC 6750, section 2.1, with all of VSCHAR: some servers' tokens hold more. It goes into a header, so nothing else may.
 const TOKEN = /^[\x21-\x7e]+$/;
@@ -25,32 +25,46 @@ export class TokenFailure extends Error {
   /** When the token endpoint asked to be asked again; null when it did not. */
   readonly retryAfterMs: number | null;
   readonly isThrottled: boolean;
+  /** `internal_error`: it is this server that cannot ask, or stops. */
+  readonly reason: 'auth_failed' | 'internal_error';
 
-  constructor(message: string, result: Pick<SendResult, 'outcome' | 'retryAfterMs'> | null = null) {
+  constructor(message: string, result: Pick<SendResult, 'outcome' | 'reason' | 'retryAfterMs'> | null = null) {
     super(message);
+    this.reason = result?.reason === 'internal_error' ? 'internal_error' : 'auth_failed';
     this.retryAfterMs = result?.retryAfterMs ?? null;
     this.isThrottled = result?.outcome === 'throttled';
   }
 }
 
+export interface TokenRequest {
+  sender: Pick<Sender, 'send'>;
+  grant: OAuthGrant;
+  version: string;
+  /** Of the attempt that waits for the token; no token is waited for longer than 10 s. */
+  timeoutMs: number;
+}
+
 /** @throws TokenFailure */
-export async function requestToken(
-  sender: Pick<Sender, 'send'>,
-  grant: OAuthGrant,
-  version: string,
-): Promise<AccessToken> {
-  const { target, client } = grant;
+export async function requestToken({ sender, grant, version, timeoutMs }: TokenRequest): Promise<AccessToken> {
+  const { target, client, clientSecret } = grant;
   if (target instanceof TidingsError) throw new TokenFailure(`No access token can be asked for: ${target.detail}`);
   const result = await new Promise<SendResult>((resolve) => {
-    sender.send({ target, ...tokenRequest(grant, version), timeoutMs: TIMEOUT_MS, keepsBody: true }, resolve);
+    const asked = {
+      target,
+      ...formOf(grant, version),
+      timeoutMs: Math.min(timeoutMs, MAX_TIMEOUT_MS),
+      keepsBody: true,
+    };
+    sender.send(asked, resolve);
   });
   const { status, responseBody } = result;
   const place = `The token endpoint ${client.tokenUrl}`;
   if (status === null) throw new TokenFailure(`${place} cannot be asked (${result.reason}): ${result.error}`, result);
   const answer = parseAnswer(responseBody);
   if (result.outcome !== 'delivered') {
-    const code = typeof answer.error === 'string' && ERROR_CODE.test(answer.error) ? ` ${answer.error}` : '';
-    throw new TokenFailure(`${place} answered ${status}${code}.`, result);
+    const { error } = answer;
+    const isCode = typeof error === 'string' && ERROR_CODE.test(error) && !error.includes(clientSecret);
+    throw new TokenFailure(`${place} answered ${status}${isCode ? ` ${error}` : ''}.`, result);
   }
   const { access_token: token, token_type: type, expires_in: seconds } = answer;
   if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH || !TOKEN.test(token)) {
@@ -66,7 +80,7 @@ export async function requestToken(
   return { authorization: `Bearer ${token}`, lifetimeMs: isKnown ? lifetime * 1000 : null };
 }
 
-function tokenRequest(
+function formOf(
   { client, clientSecret }: OAuthGrant,
   version: string,
 ): { headers: Record<string, string>; body: Buffer } {

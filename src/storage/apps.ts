@@ -207,6 +207,11 @@ const DELETE_SECRETS_OF_APP = {
   text: `DELETE FROM endpoint_secrets WHERE app_id = $1`,
 } satisfies Query;
 
+const DELETE_CREDENTIALS_OF_APP = {
+  name: 'delete_credentials_of_app',
+  text: `DELETE FROM endpoint_credentials WHERE app_id = $1`,
+} satisfies Query;
+
 const DELETE_KEYS_OF_APP = {
   name: 'delete_keys_of_app',
   text: `DELETE FROM api_keys WHERE app_id = $1`,
@@ -246,6 +251,7 @@ export async function deleteApp(db: Database, appId: string): Promise<void> {
       BURY_ENDPOINTS_OF_APP,
       DELETE_LANES_OF_APP,
       DELETE_SECRETS_OF_APP,
+      DELETE_CREDENTIALS_OF_APP,
       DELETE_KEYS_OF_APP,
       DELETE_SOURCES_OF_APP,
       DELETE_SOURCE_SECRETS_OF_APP,

@@ -7,7 +7,14 @@ import { findEndpoint } from './endpoints.ts';
 describe('endpoint secret', () => {
   let app: StoredApp;
   const rotate = (endpointId: string, secret: string, graceSeconds: number) =>
-    rotateSecret(app.db, app.box, { appId: app.appId, endpointId, secretUuid: app.ids.uuid(), secret, graceSeconds });
+    rotateSecret(app.db, app.box, {
+      appId: app.appId,
+      endpointId,
+      secretUuid: app.ids.uuid(),
+      secret,
+      signing: secret.startsWith('whsec_') ? 'v1' : 'v1a',
+      graceSeconds,
+    });
   const load = (endpointId: string) => loadSecrets(app.db, app.box, app.appId, endpointId);
 
   beforeAll(async () => {
@@ -69,6 +76,12 @@ describe('endpoint secret', () => {
     expect(await load(id)).toHaveLength(MAX_CURRENT_SECRETS);
     await rotate(id, 'whsec_new', 0);
     expect(await load(id)).toHaveLength(1);
+  });
+
+  test('of another scheme is refused: the endpoint was changed meanwhile', async () => {
+    const id = await app.anEndpoint();
+    await expect(rotate(id, 'whsk_second', 0)).rejects.toMatchObject({ code: 'conflict' });
+    expect((await load(id)).map(({ secret }) => secret)).toEqual(['whsec_first']);
   });
 
   test('of an endpoint that is not there cannot be rotated', async () => {

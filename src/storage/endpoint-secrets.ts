@@ -1,8 +1,11 @@
 // The signing secrets of endpoints, sealed with the master key and bound to their row. During a rotation's grace several are
 // current, and requests carry a signature of each.
+import { ENDPOINT_DEFAULTS, type EndpointConfig } from '../core/endpoint.ts';
 import { TidingsError } from '../core/errors.ts';
 import { idFromUuid, uuidFromId } from '../core/id.ts';
 import type { SecretBox } from '../core/secret-box.ts';
+import type { Signing } from '../core/signing/signing.ts';
+import { secretForm } from '../core/signing/signing-secret.ts';
 import { bumpConfigVersion } from './config-version.ts';
 import type { Database, Query, Queryable } from './database.ts';
 import { noEndpoint } from './endpoints.ts';
@@ -105,7 +108,7 @@ const RAISE_ENDPOINT_VERSION = {
   name: 'raise_endpoint_version',
   text: `
 UPDATE endpoints SET config_version = $3, updated_at = now()
-WHERE app_id = $1 AND endpoint_id = $2 AND deleted_at IS NULL RETURNING endpoint_id`,
+WHERE app_id = $1 AND endpoint_id = $2 AND deleted_at IS NULL RETURNING config`,
 } satisfies Query;
 
 const DROP_SECRETS = {
@@ -123,18 +126,28 @@ WHERE app_id = $1 AND endpoint_id = $2 RETURNING secret_id`,
 
 /**
  * Makes a new secret the endpoint's; the ones before stay current for the grace, or are deleted at once when it is 0.
- * @throws TidingsError `not_found`, `conflict` when too many would be current
+ * @throws TidingsError `not_found`, `conflict` when too many would be current, or the endpoint no longer has the signing that it is for
  */
 export async function rotateSecret(
   db: Database,
   box: SecretBox,
-  secret: NewSecret & { graceSeconds: number },
+  secret: NewSecret & { signing: Signing; graceSeconds: number },
 ): Promise<void> {
   const place = [uuidFromId('app', secret.appId), uuidFromId('endpoint', secret.endpointId)];
   await db.transaction(async (tx) => {
     const head = await bumpConfigVersion(tx, secret.appId);
-    const found = await tx.query(RAISE_ENDPOINT_VERSION, [...place, head.configVersion]);
-    if (found.length === 0) throw noEndpoint(secret.endpointId);
+    const [found] = await tx.query<{ config: Partial<EndpointConfig> }>(RAISE_ENDPOINT_VERSION, [
+      ...place,
+      head.configVersion,
+    ]);
+    if (found === undefined) throw noEndpoint(secret.endpointId);
+    const { signing } = { ...ENDPOINT_DEFAULTS, ...found.config };
+    if (secretForm(signing) !== secretForm(secret.signing)) {
+      throw new TidingsError(
+        'conflict',
+        `The signing of the endpoint ${secret.endpointId} was changed meanwhile. Try again.`,
+      );
+    }
     await tx.query(DROP_SECRETS, [...place, secret.graceSeconds]);
     const kept = secret.graceSeconds > 0 ? await tx.query(EXPIRE_SECRETS, [...place, secret.graceSeconds]) : [];
     if (kept.length >= MAX_CURRENT_SECRETS) {

@@ -102,6 +102,7 @@ export function endpointSecretRoutes(server: ApiServer, context: ApiContext): vo
         endpointId: endpoint.id,
         secretUuid: ids.uuid(),
         secret,
+        signing,
         graceSeconds,
       });
       engine.configChanged(appId);

@@ -1,9 +1,11 @@
 import { z } from 'zod';
-import { type AuthInput, credentialOf, type EndpointAuth } from '../../core/endpoint-auth.ts';
+import type { EndpointConfig } from '../../core/endpoint.ts';
+import { type AuthInput, credentialOf } from '../../core/endpoint-auth.ts';
 import { createEndpointConfig, type EndpointConfigResult, mergeEndpointConfig } from '../../core/endpoint-config.ts';
 import { uuidFromId } from '../../core/id.ts';
 import type { Signing } from '../../core/signing/signing.ts';
 import { generateSigningSecret, secretForm, signingSecretFault } from '../../core/signing/signing-secret.ts';
+import { identityContext } from '../../net/tls-identity.ts';
 import { createEndpoint, deleteEndpoint, type EndpointStart, updateEndpoint } from '../../storage/endpoint-changes.ts';
 import type { StoredCredential } from '../../storage/endpoint-credentials.ts';
 import { listEndpoints } from '../../storage/endpoints.ts';
@@ -43,7 +45,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
       const { appId } = request;
       const { uid = null, secret: ownSecret, start = 'now', ...settings } = request.body;
       const config = accepted(createEndpointConfig(settings));
-      checkUrls(context, config);
+      checkUrls(context, config, settings);
       const secret = newSecret(context, config.signing, ownSecret);
       const endpoint = await createEndpoint(db, box, {
         id: ids.id('endpoint'),
@@ -53,7 +55,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
         start: startOf(context, appId, start),
         secret: secret === null ? null : { secretUuid: ids.uuid(), secret },
         credential: sealable(context, settings.auth),
-        idempotency: creationKey(request),
+        idempotency: creationKey(request, box),
       });
       engine.configChanged(appId);
       return reply.code(201).send(await renderEndpoint(endpoint, engine));
@@ -123,7 +125,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
       const { id } = await knownEndpoint(context, request.appId, request.params.endpoint);
       const endpoint = await updateEndpoint(db, box, { appId, endpointId: id }, (stored) => {
         const config = accepted(mergeEndpointConfig(stored.config, settings));
-        checkUrls(context, settings.url === undefined ? { ...config, url: null } : config);
+        checkUrls(context, config, settings);
         const isKept = secret === undefined && secretForm(config.signing) === secretForm(stored.config.signing);
         const next = isKept ? undefined : newSecret(context, config.signing, secret);
         return {
@@ -180,13 +182,28 @@ export function newSecret(context: ApiContext, signing: Signing, own: string | u
   return own;
 }
 
-function checkUrls(context: ApiContext, { url, auth }: { url: string | null; auth: EndpointAuth | null }): void {
-  if (url !== null) context.checkUrl(url);
-  if (auth?.type === 'oauth2') context.checkUrl(auth.tokenUrl);
+/** Those that were given: what was let in before stays, though the server's rules have changed. @throws TidingsError `invalid_url`, `address_forbidden` */
+function checkUrls(
+  { checkUrl }: ApiContext,
+  { url, auth }: EndpointConfig,
+  given: { url?: string; auth?: AuthInput | null },
+): void {
+  if (given.url !== undefined) checkUrl(url);
+  if (given.auth !== undefined && auth?.type === 'oauth2') checkUrl(auth.tokenUrl, 'token URL');
 }
 
+/** What is to be sealed. @throws TidingsError `invalid_request` for a certificate that no connection could show */
 function sealable(context: ApiContext, auth: AuthInput | null | undefined): StoredCredential | null {
-  return auth ? { credentialUuid: context.ids.uuid(), credential: credentialOf(auth) } : null;
+  if (!auth) return null;
+  const credential = credentialOf(auth);
+  if (credential.type === 'mtls') {
+    try {
+      identityContext(credential);
+    } catch (error) {
+      throw invalidFields([{ path: '/auth/certificate', message: (error as Error).message }]);
+    }
+  }
+  return { credentialUuid: context.ids.uuid(), credential };
 }
 
 function startOf(context: ApiContext, appId: string, start: 'now' | 'oldest' | { cursor: string }): EndpointStart {
