@@ -5,6 +5,7 @@ import { buildServer } from '../src/api/server.ts';
 import { TidingsError } from '../src/core/errors.ts';
 import { IdGenerator } from '../src/core/id.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../src/core/secret-box.ts';
+import { Catalogue } from '../src/log/catalogue.ts';
 import { createKey, PERMISSIONS, type Permission } from '../src/storage/api-keys.ts';
 import { ensureBuiltinApp } from '../src/storage/apps.ts';
 import type { Database } from '../src/storage/database.ts';
@@ -57,9 +58,12 @@ export async function testApp(): Promise<TestApp> {
   const ids = new IdGenerator({ now: Date.now, randomBytes });
   const engine = new TableEngine({ db, ids, instance });
   const errors: unknown[] = [];
+  const catalogue = new Catalogue({ db, onError: (error) => errors.push(error) });
+  await catalogue.start();
   const server = await buildServer({
     db,
     engine,
+    catalogue,
     box,
     instance,
     ids,
@@ -124,6 +128,7 @@ export async function testApp(): Promise<TestApp> {
     aKey,
     close: async () => {
       await server.close();
+      await catalogue.stop();
       await close();
     },
   };

@@ -8,6 +8,7 @@ import { Retention } from '../src/app/retention.ts';
 import { startTidings } from '../src/app/tidings.ts';
 import type { SendResult } from '../src/core/outcome.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../src/core/secret-box.ts';
+import { Catalogue } from '../src/log/catalogue.ts';
 import { EventCache } from '../src/log/event-cache.ts';
 import { GapReader } from '../src/log/gap-reader.ts';
 import { HeadsPoll } from '../src/log/heads-poll.ts';
@@ -104,6 +105,7 @@ function setup() {
   const flusher = new Flusher({ db, identity: () => identity, now: Date.now, onFenced: () => {}, onError });
   const scheduler = new Scheduler({ db, appendDue: (app, due) => writer.appendDue(app, due), onError });
   const headsPoll = new HeadsPoll({ db, tail, onAppDeleted: () => {}, onError });
+  const catalogue = new Catalogue({ db, onError, pollEveryMs: 5 });
   const hints = new Hints({
     db,
     isOn: true,
@@ -113,6 +115,7 @@ function setup() {
     onAppChanged: () => {},
     onCommand: () => {},
     onSlotsMoved: () => {},
+    onCatalogueChanged: () => {},
     answer: () => null,
     onError,
   });
@@ -189,6 +192,7 @@ function setup() {
     'command poll': { part: commandPoll, work: async () => commandPoll.soon() },
     'lag watch': { part: lagWatch, work: () => lagWatch.look() },
     'consumer watch': { part: consumerWatch, work: () => consumerWatch.look() },
+    catalogue: { part: catalogue, work: () => catalogue.refresh() },
     hints: { part: hints, work: async () => hints.slotsMoved() },
     operations: {
       part: operations,
@@ -269,6 +273,7 @@ async function leavesNothing(work: () => Promise<void>): Promise<void> {
 const PARTS = [
   'command poll',
   'lag watch',
+  'catalogue',
   'consumer watch',
   'hints',
   'writer',

@@ -122,6 +122,8 @@ export class TableEngine implements Engine {
     };
   }
 
+  catalogueChanged(): void {}
+
   configChanged(appId: string): void {
     this.changedApps.push(appId);
   }

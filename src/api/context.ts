@@ -8,6 +8,7 @@ import type {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IdGenerator } from '../core/id.ts';
 import type { SecretBox } from '../core/secret-box.ts';
+import type { Catalogue } from '../log/catalogue.ts';
 import type { OpenStreams, StreamLimits } from '../pull/open-streams.ts';
 import type { Database } from '../storage/database.ts';
 import type { Instance } from '../storage/instance.ts';
@@ -19,6 +20,8 @@ import type { Leaving } from './leaving.ts';
 export interface ServerOptions {
   db: Database;
   engine: Engine;
+  /** Started and stopped by whoever builds the server. */
+  catalogue: Catalogue;
   box: SecretBox;
   instance: Instance;
   ids: IdGenerator;

@@ -122,6 +122,8 @@ export interface Engine {
   endpointView(endpoint: Endpoint): Promise<EndpointView>;
   /** After a committed change of the app's endpoints or of the app: this process reloads at once. */
   configChanged(appId: string): void;
+  /** The catalogue of event types was changed here. */
+  catalogueChanged(): void;
   /** After a replay of the endpoint was created or cancelled: its owner takes it up, or drops it. */
   replaysChanged(appId: string, endpointId: string): Promise<void>;
   /**

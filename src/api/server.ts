@@ -25,6 +25,7 @@ import { endpointLifecycleRoutes } from './routes/endpoint-lifecycle.ts';
 import { endpointSecretRoutes } from './routes/endpoint-secret.ts';
 import { endpointStatusRoutes } from './routes/endpoint-status.ts';
 import { endpointRoutes } from './routes/endpoints.ts';
+import { eventTypeVersionRoutes } from './routes/event-type-versions.ts';
 import { eventTypeRoutes } from './routes/event-types.ts';
 import { eventRoutes } from './routes/events.ts';
 import { explainRoutes } from './routes/explain.ts';
@@ -49,6 +50,7 @@ const API_ROUTES = [
   appRoutes,
   keyRoutes,
   eventTypeRoutes,
+  eventTypeVersionRoutes,
   eventRoutes,
   streamRoutes,
   endpointRoutes,
@@ -166,6 +168,7 @@ export async function buildOpenApi(version: string): Promise<object> {
   const parts = {
     db: nothing,
     engine: nothing,
+    catalogue: nothing,
     box: nothing,
     instance: nothing,
     ids: nothing,

@@ -127,6 +127,10 @@ export class LocalEngine implements Engine {
     this.#parts.hints.appChanged(appId);
   }
 
+  catalogueChanged(): void {
+    this.#parts.hints.catalogueChanged();
+  }
+
   async replaysChanged(appId: string, endpointId: string): Promise<void> {
     const { db, ids, dispatcher, ownership, hints } = this.#parts;
     const slot = slotOf(uuidFromId('endpoint', endpointId));

@@ -1,5 +1,6 @@
 // What /metrics shows. Never a label by app or endpoint: their number has no bound.
-import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import type { Catalogue } from '../log/catalogue.ts';
 import type { EventCache } from '../log/event-cache.ts';
 import type { Writer } from '../log/writer.ts';
 import type { LogReaders } from '../pull/log-readers.ts';
@@ -14,6 +15,7 @@ export interface Measured {
   rendered: RenderedLog;
   readers: LogReaders;
   ownership: Ownership;
+  catalogue: Catalogue;
 }
 
 export function measure(registry: Registry, parts: Measured): void {
@@ -39,4 +41,14 @@ export function measure(registry: Registry, parts: Measured): void {
   gauge('tidings_slots', 'Slots that this process owns, of 256.', () => parts.ownership.slotCount);
   gauge('tidings_moving_slots', 'Slots that this process is handing over.', () => parts.ownership.movingCount);
   gauge('tidings_other_processes', 'Other processes on the database that live.', () => parts.ownership.others.length);
+  new Counter({
+    name: 'tidings_invalid_events_total',
+    help: 'Events whose data did not fit the schema of their type: warned of, or rejected.',
+    labelNames: ['validation'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [validation, count] of Object.entries(parts.catalogue.counts)) this.inc({ validation }, count);
+    },
+  });
 }

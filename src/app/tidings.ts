@@ -7,6 +7,7 @@ import { buildServer } from '../api/server.ts';
 import { armFailpoints, parseFailpoints } from '../core/failpoint.ts';
 import { IdGenerator } from '../core/id.ts';
 import { SecretBox } from '../core/secret-box.ts';
+import { Catalogue } from '../log/catalogue.ts';
 import { EventCache } from '../log/event-cache.ts';
 import { GapReader } from '../log/gap-reader.ts';
 import { HeadsPoll } from '../log/heads-poll.ts';
@@ -183,6 +184,7 @@ async function start(
       if (ownership.owns(slot)) commands.soon();
     },
     onSlotsMoved: () => ownership.turnSoon(),
+    onCatalogueChanged: () => catalogue.changedElsewhere(),
     answer: (question) => owner.answer(question),
     onError,
   });
@@ -220,8 +222,9 @@ async function start(
     readiness,
     onError,
   });
+  const catalogue = new Catalogue({ db, onError });
   const registry = new Registry();
-  measure(registry, { writer, dispatcher, cache, rendered, readers, ownership });
+  measure(registry, { writer, dispatcher, cache, rendered, readers, ownership, catalogue });
 
   await parts.use(new Maintenance({ db, onError }));
   await parts.use(writer);
@@ -229,6 +232,7 @@ async function start(
   if (roles.includes('push')) {
     await parts.use(new Scheduler({ db, appendDue: (appId, due) => writer.appendDue(appId, due), onError }));
   }
+  if (roles.includes('api')) await parts.use(catalogue);
   await parts.use(hints); // before ownership begins and until it has ended: it tells of the slots
   await parts.use(operations);
   await parts.use(sender);
@@ -291,6 +295,7 @@ async function start(
     db,
     box,
     engine,
+    catalogue,
     instance,
     registry,
     ids,

@@ -10,6 +10,7 @@ const batch: fc.Arbitrary<HintBatch> = fc.record({
   changedApps: fc.array(fc.string(), { maxLength: 20 }),
   commandSlots: fc.array(fc.nat(255), { maxLength: 20 }),
   slotsMoved: fc.boolean(),
+  catalogueChanged: fc.boolean(),
   questions: fc.array(fc.tuple(fc.string(), answer), { maxLength: 5 }),
   answers: fc.array(fc.tuple(fc.string(), answer), { maxLength: 5 }),
 });
@@ -20,6 +21,7 @@ function together(batches: HintBatch[]): HintBatch {
     changedApps: batches.flatMap(({ changedApps }) => changedApps),
     commandSlots: batches.flatMap(({ commandSlots }) => commandSlots),
     slotsMoved: batches.some(({ slotsMoved }) => slotsMoved),
+    catalogueChanged: batches.some(({ catalogueChanged }) => catalogueChanged),
     questions: batches.flatMap(({ questions }) => questions),
     answers: batches.flatMap(({ answers }) => answers),
   };

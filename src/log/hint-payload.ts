@@ -12,13 +12,23 @@ export interface HintBatch {
   commandSlots: number[];
   /** Slots became free or were given away, or a process is new. */
   slotsMoved: boolean;
+  /** The catalogue of event types was changed. */
+  catalogueChanged: boolean;
   /** By id; whoever can answers. */
   questions: [id: string, question: unknown][];
   answers: [id: string, answer: unknown][];
 }
 
 export function emptyBatch(): HintBatch {
-  return { heads: [], changedApps: [], commandSlots: [], slotsMoved: false, questions: [], answers: [] };
+  return {
+    heads: [],
+    changedApps: [],
+    commandSlots: [],
+    slotsMoved: false,
+    catalogueChanged: false,
+    questions: [],
+    answers: [],
+  };
 }
 
 /** One letter each: a payload is short, and head hints are many. */
@@ -27,6 +37,7 @@ interface Payload {
   c?: string[];
   w?: number[];
   s?: 1;
+  t?: 1;
   q?: [string, unknown][];
   a?: [string, unknown][];
 }
@@ -35,7 +46,7 @@ const BRACES_BYTES = 2;
 
 /** A hint that alone is too long for a payload is left out. */
 export function encodeHints(batch: HintBatch): string[] {
-  const lists: Required<Omit<Payload, 's'>> = {
+  const lists: Required<Omit<Payload, 's' | 't'>> = {
     q: batch.questions,
     a: batch.answers,
     w: batch.commandSlots,
@@ -43,11 +54,14 @@ export function encodeHints(batch: HintBatch): string[] {
     h: batch.heads.map(([appId, head]) => [appId, head.position, head.day, head.configVersion]),
   };
   const payloads: string[] = [];
-  let fields: Partial<Record<string, string[]>> = batch.slotsMoved ? { s: [] } : {};
-  let bytes = BRACES_BYTES + 6;
+  let fields: Partial<Record<string, string[]>> = {
+    ...(batch.slotsMoved && { s: [] }),
+    ...(batch.catalogueChanged && { t: [] }),
+  };
+  let bytes = BRACES_BYTES + 12;
   const close = (): void => {
     const members = Object.entries(fields).map(([key, items]) =>
-      key === 's' ? '"s":1' : `"${key}":[${items!.join(',')}]`,
+      key === 's' || key === 't' ? `"${key}":1` : `"${key}":[${items!.join(',')}]`,
     );
     if (members.length > 0) payloads.push(`{${members.join(',')}}`);
     fields = {};
@@ -80,6 +94,7 @@ export function decodeHints(payload: string): HintBatch {
     changedApps: list(parsed.c),
     commandSlots: list(parsed.w),
     slotsMoved: parsed.s === 1,
+    catalogueChanged: parsed.t === 1,
     questions: list(parsed.q),
     answers: list(parsed.a),
   };

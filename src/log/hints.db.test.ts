@@ -46,6 +46,7 @@ async function aProcess(
     onAppChanged: (appId) => heard.push(`changed ${appId}`),
     onCommand: (slot) => heard.push(`command ${slot}`),
     onSlotsMoved: () => heard.push('slots'),
+    onCatalogueChanged: () => heard.push('catalogue'),
     answer,
     onError: (error) => errors.push(error),
     options,

@@ -38,6 +38,7 @@ export interface HintsParts {
   onAppChanged: (appId: string) => void;
   onCommand: (slot: number) => void;
   onSlotsMoved: () => void;
+  onCatalogueChanged: () => void;
   /** What this process knows of it; null when it is another's to answer. */
   answer: (question: unknown) => unknown;
   onError: (error: unknown) => void;
@@ -118,6 +119,12 @@ export class Hints {
     this.#schedule();
   }
 
+  catalogueChanged(): void {
+    this.#tell((waiting) => {
+      waiting.catalogueChanged = true;
+    });
+  }
+
   /** Asks the other processes; null when none has answered in time. */
   async ask(question: unknown): Promise<unknown> {
     if (!this.#parts.isOn || this.#stopped || this.#parts.isAlone() || !this.#notifications.isListening) return null;
@@ -186,11 +193,12 @@ export class Hints {
   }
 
   #take(hints: HintBatch): void {
-    const { onHead, onAppChanged, onCommand, onSlotsMoved } = this.#parts;
+    const { onHead, onAppChanged, onCommand, onSlotsMoved, onCatalogueChanged } = this.#parts;
     for (const [appId, head] of hints.heads) onHead(appId, head);
     for (const appId of hints.changedApps) onAppChanged(appId);
     for (const slot of hints.commandSlots) onCommand(slot);
     if (hints.slotsMoved) onSlotsMoved();
+    if (hints.catalogueChanged) onCatalogueChanged();
     for (const [id, answer] of hints.answers) this.#questions.get(id)?.(answer);
     for (const [id, question] of hints.questions) {
       const answer = this.#parts.answer(question);
@@ -234,6 +242,8 @@ export class Hints {
   }
 }
 
-function hasAny({ changedApps, commandSlots, slotsMoved, questions, answers }: HintBatch): boolean {
-  return slotsMoved || [changedApps, commandSlots, questions, answers].some((list) => list.length > 0);
+function hasAny({ changedApps, commandSlots, slotsMoved, catalogueChanged, questions, answers }: HintBatch): boolean {
+  return (
+    slotsMoved || catalogueChanged || [changedApps, commandSlots, questions, answers].some((list) => list.length > 0)
+  );
 }

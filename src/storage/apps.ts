@@ -1,7 +1,10 @@
 // Apps, and the head rows that make them live (design rule 21): an app can be written to as long as its head exists.
+
+import type { Validation } from '../core/catalogue/event-type-definition.ts';
 import { TidingsError } from '../core/errors.ts';
 import { idFromUuid, parseId, TIDINGS_APP_ID, TIDINGS_APP_UUID, uuidFromId } from '../core/id.ts';
 import { uuidArray } from './binary-array.ts';
+import { lockCatalogue } from './catalogue-version.ts';
 import { type CreationKey, claimCreation } from './creation-claim.ts';
 import type { Database, Query, Queryable } from './database.ts';
 import { WHOLE_APP_UUID } from './erasures.ts';
@@ -12,6 +15,8 @@ export interface App {
   uid: string | null;
   name: string;
   metadata: Record<string, string>;
+  /** What becomes of data that does not fit the schema of its type; null = what the type says. */
+  validation: Validation | null;
   createdAt: Date;
   updatedAt: Date;
 }
@@ -21,11 +26,12 @@ interface AppRow {
   uid: string | null;
   name: string;
   metadata: Record<string, string>;
+  validation: Validation | null;
   created_at: Date;
   updated_at: Date;
 }
 
-const COLUMNS = 'app_id, uid, name, metadata, created_at, updated_at';
+const COLUMNS = 'app_id, uid, name, metadata, validation, created_at, updated_at';
 
 function toApp(row: AppRow): App {
   return {
@@ -33,6 +39,7 @@ function toApp(row: AppRow): App {
     uid: row.uid,
     name: row.name,
     metadata: row.metadata,
+    validation: row.validation,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   };
@@ -40,7 +47,8 @@ function toApp(row: AppRow): App {
 
 const INSERT_APP = {
   name: 'insert_app',
-  text: `INSERT INTO apps (${COLUMNS}) VALUES ($1, $2, $3, $4, now(), now()) RETURNING ${COLUMNS}`,
+  text: `
+INSERT INTO apps (${COLUMNS}, validation_version) VALUES ($1, $2, $3, $4, $5, now(), now(), $6) RETURNING ${COLUMNS}`,
 } satisfies Query;
 
 const INSERT_HEAD = {
@@ -55,6 +63,7 @@ export interface NewApp {
   uid: string | null;
   name: string;
   metadata: Record<string, string>;
+  validation?: Validation | null;
 }
 
 /**
@@ -67,7 +76,10 @@ export async function createApp(db: Database, app: NewApp, idempotency: Creation
       const earlierId = await claimCreation(tx, { appId: NO_APP_ID, kind: 'app', id: app.id, idempotency });
       if (earlierId !== null) return await earlierApp(tx, earlierId);
       const uuid = uuidFromId('app', app.id);
-      const [row] = await tx.query<AppRow>(INSERT_APP, [uuid, app.uid, app.name, JSON.stringify(app.metadata)]);
+      const { validation = null } = app;
+      const version = validation === null ? 0 : await lockCatalogue(tx);
+      const values = [uuid, app.uid, app.name, JSON.stringify(app.metadata), validation, version];
+      const [row] = await tx.query<AppRow>(INSERT_APP, values);
       await tx.query(INSERT_HEAD, [uuid]);
       return toApp(row);
     });
@@ -126,6 +138,17 @@ export async function findLiveApps(db: Queryable, appIds: string[]): Promise<Set
   return new Set(rows.map(({ app_id }) => idFromUuid('app', app_id)));
 }
 
+const CHANGED_VALIDATIONS = {
+  name: 'changed_validations',
+  text: `SELECT app_id, validation FROM apps WHERE validation_version > $1`,
+} satisfies Query;
+
+/** What apps say of validation that have changed it after a version of the catalogue. */
+export async function changedValidations(db: Queryable, version: number): Promise<Map<string, Validation | null>> {
+  const rows = await db.query<{ app_id: string; validation: Validation | null }>(CHANGED_VALIDATIONS, [version]);
+  return new Map(rows.map(({ app_id, validation }) => [idFromUuid('app', app_id), validation]));
+}
+
 const LIST_APPS = {
   name: 'list_apps',
   text: `
@@ -145,7 +168,8 @@ const UPDATE_APP = {
   text: `
 UPDATE apps
 SET uid = CASE WHEN $2::boolean THEN $3::text ELSE uid END, name = coalesce($4, name), metadata = coalesce($5::jsonb, metadata),
-    updated_at = now()
+    validation = CASE WHEN $6::bigint IS NULL THEN validation ELSE $7::text END,
+    validation_version = coalesce($6::bigint, validation_version), updated_at = now()
 WHERE app_id = $1 AND deleted_at IS NULL RETURNING ${COLUMNS}`,
 } satisfies Query;
 
@@ -154,10 +178,17 @@ export interface AppChange {
   uid?: string | null | undefined;
   name?: string | undefined;
   metadata?: Record<string, string> | undefined;
+  /** null = what the types say. */
+  validation?: Validation | null | undefined;
 }
 
 /** @throws TidingsError `not_found`, `uid_taken` */
-export async function updateApp(db: Queryable, appId: string, change: AppChange): Promise<App> {
+export function updateApp(db: Database, appId: string, change: AppChange): Promise<App> {
+  if (change.validation === undefined) return writeChange(db, appId, change, null);
+  return db.transaction(async (tx) => writeChange(tx, appId, change, await lockCatalogue(tx)));
+}
+
+async function writeChange(db: Queryable, appId: string, change: AppChange, version: number | null): Promise<App> {
   const metadata = change.metadata === undefined ? null : JSON.stringify(change.metadata);
   const values = [
     uuidFromId('app', appId),
@@ -165,6 +196,8 @@ export async function updateApp(db: Queryable, appId: string, change: AppChange)
     change.uid ?? null,
     change.name ?? null,
     metadata,
+    version,
+    change.validation ?? null,
   ];
   try {
     const rows = await db.query<AppRow>(UPDATE_APP, values);
@@ -265,7 +298,7 @@ export async function deleteApp(db: Database, appId: string): Promise<void> {
 const ENSURE_APP = {
   name: 'ensure_builtin_app',
   text: `
-INSERT INTO apps (${COLUMNS}) VALUES ($1, NULL, 'Tidings', '{}', now(), now()) ON CONFLICT (app_id) DO NOTHING`,
+INSERT INTO apps (${COLUMNS}) VALUES ($1, NULL, 'Tidings', '{}', NULL, now(), now()) ON CONFLICT (app_id) DO NOTHING`,
 } satisfies Query;
 
 const ENSURE_HEAD = {

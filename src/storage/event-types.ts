@@ -1,65 +1,93 @@
-// The catalogue of event types. It documents; publishing does not ask it.
+// The catalogue of event types, as it is read. Changing it is event-type-changes.ts.
+import type { EventTypeDefinition, Validation } from '../core/catalogue/event-type-definition.ts';
+import type { Schema } from '../core/schema/schema.ts';
 import type { Query, Queryable } from './database.ts';
 
-export interface EventType {
+export interface EventTypeSummary {
   type: string;
   description: string;
+  /** Of the schema; null without one. */
+  version: number | null;
+  validation: Validation;
+  deprecated: boolean;
   archived: boolean;
   createdAt: Date;
   updatedAt: Date;
 }
 
-interface EventTypeRow {
+export interface EventType extends EventTypeSummary, EventTypeDefinition {
+  /** The catalogue's when the type was last changed. */
+  changedVersion: number;
+}
+
+interface SummaryRow {
   type: string;
   description: string;
+  version: number;
+  has_schema: boolean;
+  validation: Validation;
+  deprecated: boolean;
   archived: boolean;
   created_at: Date;
   updated_at: Date;
 }
 
-const COLUMNS = 'type, description, archived, created_at, updated_at';
+export interface EventTypeRow extends SummaryRow {
+  schema: Schema | null;
+  examples: unknown[];
+  changed_version: number;
+}
 
-function toEventType(row: EventTypeRow): EventType {
+const SUMMARY_COLUMNS =
+  'type, description, version, schema IS NOT NULL AS has_schema, validation, deprecated, archived, created_at, updated_at';
+export const EVENT_TYPE_COLUMNS = `${SUMMARY_COLUMNS}, schema, examples, changed_version`;
+
+function toSummary(row: SummaryRow): EventTypeSummary {
   return {
     type: row.type,
     description: row.description,
+    version: row.has_schema ? row.version : null,
+    validation: row.validation,
+    deprecated: row.deprecated,
     archived: row.archived,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   };
 }
 
-const PUT_EVENT_TYPE = {
-  name: 'put_event_type',
-  text: `
-INSERT INTO event_types (type, description, archived, created_at, updated_at) VALUES ($1, $2, $3, now(), now())
-ON CONFLICT (type) DO UPDATE SET description = excluded.description, archived = excluded.archived, updated_at = now()
-RETURNING ${COLUMNS}`,
-} satisfies Query;
-
-export async function putEventType(
-  db: Queryable,
-  eventType: { type: string; description: string; archived: boolean },
-): Promise<EventType> {
-  const values = [eventType.type, eventType.description, eventType.archived];
-  return toEventType((await db.query<EventTypeRow>(PUT_EVENT_TYPE, values))[0]);
+export function toEventType(row: EventTypeRow): EventType {
+  const { schema, examples, changed_version } = row;
+  return { ...toSummary(row), schema: row.has_schema ? schema : null, examples, changedVersion: changed_version };
 }
 
-const FIND_EVENT_TYPE = {
-  name: 'find_event_type',
-  text: `SELECT ${COLUMNS} FROM event_types WHERE type = $1`,
+const FIND_EVENT_TYPES = {
+  name: 'find_event_types',
+  text: `SELECT ${EVENT_TYPE_COLUMNS} FROM event_types WHERE type = ANY ($1::text[])`,
 } satisfies Query;
 
+export async function findEventTypes(db: Queryable, types: readonly string[]): Promise<EventType[]> {
+  return (await db.query<EventTypeRow>(FIND_EVENT_TYPES, [types])).map(toEventType);
+}
+
 export async function findEventType(db: Queryable, type: string): Promise<EventType | null> {
-  const rows = await db.query<EventTypeRow>(FIND_EVENT_TYPE, [type]);
-  return rows.length === 0 ? null : toEventType(rows[0]);
+  return (await findEventTypes(db, [type]))[0] ?? null;
+}
+
+const ALL_EVENT_TYPES = {
+  name: 'all_event_types',
+  text: `SELECT ${EVENT_TYPE_COLUMNS} FROM event_types ORDER BY type`,
+} satisfies Query;
+
+/** The whole catalogue, by name. Its size is bounded when it is changed. */
+export async function allEventTypes(db: Queryable): Promise<EventType[]> {
+  return (await db.query<EventTypeRow>(ALL_EVENT_TYPES)).map(toEventType);
 }
 
 // Times to the millisecond, as they come back in the page token: else a row could be met twice or not at all.
 const LIST_EVENT_TYPES = {
   name: 'list_event_types',
   text: `
-SELECT ${COLUMNS} FROM event_types
+SELECT ${SUMMARY_COLUMNS} FROM event_types
 WHERE $2::timestamptz IS NULL OR (date_trunc('milliseconds', created_at), type) < ($2::timestamptz, $3)
 ORDER BY date_trunc('milliseconds', created_at) DESC, type DESC LIMIT $1`,
 } satisfies Query;
@@ -68,17 +96,29 @@ ORDER BY date_trunc('milliseconds', created_at) DESC, type DESC LIMIT $1`,
 export async function listEventTypes(
   db: Queryable,
   page: { limit: number; before: { createdAt: Date; type: string } | null },
-): Promise<EventType[]> {
+): Promise<EventTypeSummary[]> {
   const values = [page.limit, page.before?.createdAt ?? null, page.before?.type ?? null];
-  return (await db.query<EventTypeRow>(LIST_EVENT_TYPES, values)).map(toEventType);
+  return (await db.query<SummaryRow>(LIST_EVENT_TYPES, values)).map(toSummary);
 }
 
-const DELETE_EVENT_TYPE = {
-  name: 'delete_event_type',
-  text: `DELETE FROM event_types WHERE type = $1 RETURNING type`,
+export interface ValidatedType {
+  type: string;
+  validation: Validation;
+  archived: boolean;
+  changedVersion: number;
+}
+
+const VALIDATED_TYPES = {
+  name: 'validated_types',
+  text: `
+SELECT type, validation, archived, changed_version FROM event_types
+WHERE schema IS NOT NULL AND (validation <> 'off' OR $1::boolean)`,
 } satisfies Query;
 
-/** Returns whether there was such a type. Events of that type stay as they are. */
-export async function deleteEventType(db: Queryable, type: string): Promise<boolean> {
-  return (await db.query(DELETE_EVENT_TYPE, [type])).length > 0;
+/** The types whose data is validated when it is published; `all` = those with a schema, as apps ask for it whatever the type says. */
+export async function listValidatedTypes(db: Queryable, options: { all: boolean }): Promise<ValidatedType[]> {
+  const rows = await db.query<Omit<ValidatedType, 'changedVersion'> & { changed_version: number }>(VALIDATED_TYPES, [
+    options.all,
+  ]);
+  return rows.map(({ changed_version, ...row }) => ({ ...row, changedVersion: changed_version }));
 }

@@ -16,6 +16,7 @@ describe('apps API', () => {
       id: expect.stringMatching(/^app_[0-9a-z]{26}$/),
       uid: 'acme',
       name: 'Acme',
+      validation: null,
       metadata: { plan: 'pro' },
       createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       updatedAt: expect.any(String),

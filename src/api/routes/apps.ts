@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { VALIDATIONS } from '../../core/catalogue/event-type-definition.ts';
 import { type App, createApp, deleteApp, findApp, listApps, noApp, updateApp } from '../../storage/apps.ts';
 import { access, appAccess } from '../access.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
@@ -7,12 +8,20 @@ import { cutPage, decodePage, idKey, PAGE_QUERY, pageOf } from '../page.ts';
 import { PROBLEM_RESPONSES } from '../problem.ts';
 import { MAX_NAME_CHARS, Metadata, Time, text, Uid } from '../text.ts';
 
+const ValidationMember = z
+  .enum(VALIDATIONS)
+  .nullable()
+  .describe(
+    'What becomes of data that does not fit the schema of its event type, in place of what the type says; null = what the type says.',
+  );
+
 const AppSchema = z
   .object({
     id: z.string(),
     uid: z.string().nullable(),
     name: z.string(),
     metadata: z.record(z.string(), z.string()),
+    validation: ValidationMember,
     createdAt: Time,
     updatedAt: Time,
   })
@@ -23,6 +32,7 @@ const NewAppSchema = z
     name: text({ min: 1, max: MAX_NAME_CHARS }),
     uid: Uid.nullish(),
     metadata: Metadata.optional(),
+    validation: ValidationMember.optional(),
   })
   .meta({ id: 'NewApp' });
 
@@ -31,6 +41,7 @@ const AppChangeSchema = z
     name: text({ min: 1, max: MAX_NAME_CHARS }).optional(),
     uid: Uid.nullish().describe('null takes the uid away.'),
     metadata: Metadata.optional().describe('Replaces all metadata.'),
+    validation: ValidationMember.optional(),
   })
   .meta({ id: 'AppChange' });
 
@@ -43,8 +54,12 @@ function renderApp(app: App): z.infer<typeof AppSchema> {
 const PageKey = idKey('app');
 
 export function appRoutes(server: ApiServer, context: ApiContext): void {
-  const { db, engine, ids, directory, authenticator } = context;
+  const { db, engine, ids, directory, authenticator, catalogue } = context;
   const tags = ['Apps'];
+  const catalogueChanged = async (): Promise<void> => {
+    engine.catalogueChanged();
+    await catalogue.changedHere();
+  };
 
   server.post(
     '/v1/apps',
@@ -61,9 +76,10 @@ export function appRoutes(server: ApiServer, context: ApiContext): void {
       },
     },
     async (request, reply) => {
-      const { name, uid = null, metadata = {} } = request.body;
-      const app = await createApp(db, { id: ids.id('app'), name, uid, metadata }, creationKey(request));
+      const { name, uid = null, metadata = {}, validation = null } = request.body;
+      const app = await createApp(db, { id: ids.id('app'), name, uid, metadata, validation }, creationKey(request));
       directory.invalidate();
+      if (validation !== null) await catalogueChanged();
       return reply.code(201).send(renderApp(app));
     },
   );
@@ -123,6 +139,7 @@ export function appRoutes(server: ApiServer, context: ApiContext): void {
     async (request) => {
       const app = await updateApp(db, request.appId, request.body);
       directory.invalidate();
+      if (request.body.validation !== undefined) await catalogueChanged();
       return renderApp(app);
     },
   );

@@ -1,69 +1,97 @@
 import { z } from 'zod';
 import { TidingsError } from '../../core/errors.ts';
 import { EVENT_TYPE_PATTERN } from '../../core/event.ts';
-import {
-  deleteEventType,
-  type EventType,
-  findEventType,
-  listEventTypes,
-  putEventType,
-} from '../../storage/event-types.ts';
+import { equalJson } from '../../core/schema/canonical-json.ts';
+import { deleteEventType } from '../../storage/event-type-changes.ts';
+import { type EventType, findEventType, listEventTypes } from '../../storage/event-types.ts';
 import { access } from '../access.ts';
+import { type CatalogueChange, changeCatalogue } from '../change-catalogue.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
+import {
+  CHANGE_QUERY,
+  ChangedEventTypeSchema,
+  EventTypeChange,
+  EventTypeInput,
+  EventTypeSchema,
+  EventTypeSummarySchema,
+  readDefinition,
+  renderEventType,
+  renderSummary,
+  TypeParam,
+} from '../event-type-json.ts';
 import { cutPage, decodePage, PAGE_QUERY, pageOf } from '../page.ts';
 import { PROBLEM_RESPONSES } from '../problem.ts';
-import { Time, text } from '../text.ts';
-
-const MAX_TYPE_DESCRIPTION_CHARS = 4000;
-
-const EventTypeSchema = z
-  .object({ type: z.string(), description: z.string(), archived: z.boolean(), createdAt: Time, updatedAt: Time })
-  .meta({ id: 'EventType' });
-
-const EventTypeInput = z
-  .strictObject({
-    description: text({ max: MAX_TYPE_DESCRIPTION_CHARS }),
-    archived: z.boolean().default(false).describe('No longer in use.'),
-  })
-  .meta({ id: 'EventTypeDefinition' });
-
-const TypeParam = z.object({
-  type: z
-    .string()
-    .regex(EVENT_TYPE_PATTERN, 'An event type has 1 to 128 of the characters A-Z a-z 0-9 _ . -')
-    .describe('Such as `invoice.paid`.'),
-});
-
-function renderEventType(eventType: EventType): z.infer<typeof EventTypeSchema> {
-  return {
-    ...eventType,
-    createdAt: eventType.createdAt.toISOString(),
-    updatedAt: eventType.updatedAt.toISOString(),
-  };
-}
 
 const PageKey = z.tuple([z.iso.datetime(), z.string().regex(EVENT_TYPE_PATTERN)]);
+const ChangeQuery = z.strictObject(CHANGE_QUERY);
 
 export function eventTypeRoutes(server: ApiServer, context: ApiContext): void {
-  const { db } = context;
+  const { db, engine, catalogue } = context;
   const tags = ['Event types'];
+  const mayChange = access(context, { permission: 'manage', instanceOnly: true });
 
   server.put(
     '/v1/event-types/:type',
     {
-      ...access(context, { permission: 'manage', instanceOnly: true }),
+      ...mayChange,
       schema: {
         tags,
         operationId: 'putEventType',
         summary: 'Create or replace an event type',
-        description: 'The catalogue documents; any type may be published. Needs a key for the whole instance.',
+        description:
+          'Any type may be published, in the catalogue or not. A schema that differs from the one before is a new version; `breakingChanges` tells whom it may break. Needs a key for the whole instance.',
         params: TypeParam,
+        querystring: ChangeQuery,
         body: EventTypeInput,
-        response: { 200: EventTypeSchema, ...PROBLEM_RESPONSES },
+        response: { 200: ChangedEventTypeSchema, ...PROBLEM_RESPONSES },
       },
     },
-    async (request) => renderEventType(await putEventType(db, { type: request.params.type, ...request.body })),
+    async (request) => {
+      const definition = readDefinition(request.params.type, request.body);
+      return change(definition, request.query);
+    },
   );
+
+  server.patch(
+    '/v1/event-types/:type',
+    {
+      ...mayChange,
+      schema: {
+        tags,
+        operationId: 'changeEventType',
+        summary: 'Change an event type',
+        description: 'What is left out stays as it is. Needs a key for the whole instance.',
+        params: TypeParam,
+        querystring: ChangeQuery,
+        body: EventTypeChange,
+        response: { 200: ChangedEventTypeSchema, ...PROBLEM_RESPONSES },
+      },
+    },
+    async (request) => {
+      const { description, schema, examples, validation, deprecated, archived } = await known(request.params.type);
+      const before = {
+        description,
+        schema: schema as z.infer<typeof EventTypeInput>['schema'],
+        examples: [...examples],
+      };
+      const after = { ...before, validation, deprecated, archived, ...request.body };
+      return change(readDefinition(request.params.type, after), request.query);
+    },
+  );
+
+  async function change(definition: ReturnType<typeof readDefinition>, query: z.infer<typeof ChangeQuery>) {
+    const [done] = await changeCatalogue(context, [definition], {
+      dryRun: query.dryRun === 'true',
+      refuseBreaking: query.breaking === 'refuse',
+    });
+    return { ...renderEventType(done.after ?? planned(done, context.now())), breakingChanges: done.breakingChanges };
+  }
+
+  async function known(type: string): Promise<EventType> {
+    const found = await findEventType(db, type);
+    if (found === null) throw noEventType(type);
+    return found;
+  }
 
   server.get(
     '/v1/event-types',
@@ -73,9 +101,9 @@ export function eventTypeRoutes(server: ApiServer, context: ApiContext): void {
         tags,
         operationId: 'listEventTypes',
         summary: 'List event types',
-        description: 'Newest first.',
+        description: 'Newest first, without schemas and examples.',
         querystring: z.strictObject(PAGE_QUERY),
-        response: { 200: pageOf(EventTypeSchema), ...PROBLEM_RESPONSES },
+        response: { 200: pageOf(EventTypeSummarySchema), ...PROBLEM_RESPONSES },
       },
     },
     async (request) => {
@@ -83,7 +111,7 @@ export function eventTypeRoutes(server: ApiServer, context: ApiContext): void {
       const key = decodePage(page, PageKey);
       const before = key === null ? null : { createdAt: new Date(key[0]), type: key[1] };
       const types = await listEventTypes(db, { limit: limit + 1, before });
-      return cutPage(types.map(renderEventType), limit, ({ createdAt, type }) => [createdAt, type]);
+      return cutPage(types.map(renderSummary), limit, ({ createdAt, type }) => [createdAt, type]);
     },
   );
 
@@ -99,33 +127,40 @@ export function eventTypeRoutes(server: ApiServer, context: ApiContext): void {
         response: { 200: EventTypeSchema, ...PROBLEM_RESPONSES },
       },
     },
-    async (request) => {
-      const found = await findEventType(db, request.params.type);
-      if (found === null) throw noEventType(request.params.type);
-      return renderEventType(found);
-    },
+    async (request) => renderEventType(await known(request.params.type)),
   );
 
   server.delete(
     '/v1/event-types/:type',
     {
-      ...access(context, { permission: 'manage', instanceOnly: true }),
+      ...mayChange,
       schema: {
         tags,
         operationId: 'deleteEventType',
         summary: 'Delete an event type',
-        description: 'Events of that type stay as they are. Needs a key for the whole instance.',
+        description:
+          'With the versions of its schema. Events of that type stay as they are. Needs a key for the whole instance.',
         params: TypeParam,
         response: { 204: z.null().describe('Deleted.'), ...PROBLEM_RESPONSES },
       },
     },
     async (request, reply) => {
       if (!(await deleteEventType(db, request.params.type))) throw noEventType(request.params.type);
+      engine.catalogueChanged();
+      await catalogue.changedHere();
       return reply.code(204).send(null);
     },
   );
 }
 
-function noEventType(type: string): TidingsError {
+/** What would be stored. */
+function planned({ definition, before }: CatalogueChange, nowMs: number): EventType {
+  const now = new Date(nowMs);
+  const isNew = before === null || !equalJson(before.schema, definition.schema);
+  const version = definition.schema === null ? null : isNew ? (before?.version ?? 0) + 1 : before.version;
+  return { ...definition, version, createdAt: before?.createdAt ?? now, updatedAt: now, changedVersion: 0 };
+}
+
+export function noEventType(type: string): TidingsError {
   return new TidingsError('not_found', `There is no event type ${type} in the catalogue.`);
 }

@@ -3,7 +3,7 @@
 // finds out whether the app lives.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { TidingsError } from '../../core/errors.ts';
+import { type FieldError, TidingsError } from '../../core/errors.ts';
 import { MAX_BATCH_EVENTS, MAX_DELIVER_AT_DAYS, type NewEvent } from '../../core/event.ts';
 import { failpoint } from '../../core/failpoint.ts';
 import { parseId } from '../../core/id.ts';
@@ -49,6 +49,12 @@ const AppendedSchema = z
     position: z.int().nullable().describe('null: it is scheduled.'),
     cursor: z.string().nullable().describe('null: it is scheduled.'),
     duplicate: z.boolean().describe('It was published before, and this call did nothing.'),
+    warnings: z
+      .array(z.object({ path: z.string().describe('JSON Pointer into the request.'), message: z.string() }))
+      .optional()
+      .describe(
+        'What of the data does not fit the schema of its type, where the catalogue says to warn; absent = nothing.',
+      ),
   })
   .meta({ id: 'PublishedEvent' });
 
@@ -85,8 +91,9 @@ export async function publishRoutes(server: ApiServer, context: ApiContext): Pro
     },
     (request, reply) => {
       publish(context, request as PublishRequest, reply, {
+        isBatch: false,
         parse: (body) => [parsePublish(body, { newId, nowMs: now() })],
-        render: (appended, cursorOf) => renderAppended(appended[0], cursorOf),
+        render: (appended, cursorOf, warnings) => renderAppended(appended[0], cursorOf, warnings?.[0] ?? null),
       });
     },
   );
@@ -109,17 +116,25 @@ export async function publishRoutes(server: ApiServer, context: ApiContext): Pro
     },
     (request, reply) => {
       publish(context, request as PublishRequest, reply, {
+        isBatch: true,
         parse: (body) => checkSizes(parsePublishBatch(body, { newId, nowMs: now() })),
-        render: (appended, cursorOf) =>
-          `{"events":[${appended.map((one) => renderAppended(one, cursorOf)).join(',')}]}`,
+        render: (appended, cursorOf, warnings) =>
+          `{"events":[${appended.map((one, i) => renderAppended(one, cursorOf, warnings?.[i] ?? null)).join(',')}]}`,
       });
     },
   );
 }
 
+type Warnings = readonly (FieldError[] | null)[] | null;
+
 interface PublishCall {
+  isBatch: boolean;
   parse(body: Buffer): NewEvent[];
-  render(appended: Appended[], cursorOf: (place: { position: number; day: string }) => string): string;
+  render(
+    appended: Appended[],
+    cursorOf: (place: { position: number; day: string }) => string,
+    warnings: Warnings,
+  ): string;
 }
 
 function publish(context: ApiContext, request: PublishRequest, reply: FastifyReply, call: PublishCall): void {
@@ -146,9 +161,11 @@ function append(
   const body = request.body as Buffer;
   let idempotency: { key: string; bodyHash: Buffer } | null = null;
   let events: NewEvent[];
+  let warnings: Warnings;
   try {
     refuseEncoding(request.headers['content-encoding']);
     events = call.parse(body ?? Buffer.alloc(0));
+    warnings = context.catalogue.check(appId, events, call.isBatch);
     const key = readIdempotencyKey(request);
     if (key !== null) idempotency = { key, bodyHash: hashBody(body) };
   } catch (error) {
@@ -159,7 +176,10 @@ function append(
     (appended) => {
       const cursorOf = cursorWriter(context.instance, parseId('app', appId) as string);
       failpoint('publish.before_reply');
-      reply.code(202).header('content-type', 'application/json; charset=utf-8').send(call.render(appended, cursorOf));
+      reply
+        .code(202)
+        .header('content-type', 'application/json; charset=utf-8')
+        .send(call.render(appended, cursorOf, warnings));
     },
     (error) => {
       const gone = error instanceof TidingsError && error.code === 'not_found';
@@ -177,8 +197,13 @@ function checkSizes(events: NewEvent[]): NewEvent[] {
   });
 }
 
-function renderAppended(appended: Appended, cursorOf: (place: { position: number; day: string }) => string): string {
+function renderAppended(
+  appended: Appended,
+  cursorOf: (place: { position: number; day: string }) => string,
+  warnings: FieldError[] | null,
+): string {
   const { id, position, duplicate } = appended;
   const cursor = position === null ? null : `"${cursorOf(appended)}"`;
-  return `{"id":"${id}","position":${position},"cursor":${cursor},"duplicate":${duplicate}}`;
+  const warned = warnings === null ? '' : `,"warnings":${JSON.stringify(warnings)}`;
+  return `{"id":"${id}","position":${position},"cursor":${cursor},"duplicate":${duplicate}${warned}}`;
 }
