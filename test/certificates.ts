@@ -48,3 +48,16 @@ export function createAuthority(): Authority {
     remove: () => rmSync(folder, { recursive: true }),
   };
 }
+
+/** An RSA key and a certificate that it signed itself (PEM). */
+export function selfSigned(commonName: string): { key: string; cert: string } {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tidings-ca-'));
+  const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')];
+  const options = ['-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', `/O=Example/CN=${commonName}`];
+  execFileSync('openssl', ['req', '-x509', ...options, '-keyout', key, '-out', cert], { stdio: 'pipe' });
+  try {
+    return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

@@ -4,6 +4,9 @@ import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { formatValue, OPTIONS, optionOf } from '../src/app/config.ts';
 import { ERRORS } from '../src/core/errors.ts';
+import { COMMON_OPTIONS } from '../src/inbound/configure-provider.ts';
+import { summarizeProvider } from '../src/inbound/provider-summary.ts';
+import { PROVIDERS } from '../src/inbound/provider-table.ts';
 import { codeBlocks, listDocuments, readDocument } from './markdown.ts';
 
 const PACKAGE = JSON.parse(readDocument('package.json')) as Record<
@@ -47,6 +50,20 @@ describe('documents', () => {
     const rows = [...readDocument('docs/reference/errors.md').matchAll(/^\| `(\w+)` \| (\d+) \| (.+) \|$/gm)];
     const listed = rows.map(([, code, status, title]) => [code, { status: Number(status), title }]);
     expect(Object.fromEntries(listed)).toEqual(ERRORS);
+  });
+
+  test('say of each provider what its row says', () => {
+    const page = readDocument('docs/reference/providers.md');
+    expect([...page.matchAll(/^<a id="(.+)"><\/a>$/gm)].map(([, id]) => id)).toEqual(PROVIDERS.map(({ id }) => id));
+    for (const provider of PROVIDERS) {
+      const { id, name, evidence, checked, docs, verifies, secret, handshakes } = summarizeProvider(provider);
+      const [text] = page.split(`<a id="${id}"></a>\n\n## ${name}\n`)[1].split('\n<a id=');
+      const said = [`Checked: ${evidence}. ${checked}`, `Documentation: <${docs}>`, `Secret: ${secret}`, ...verifies];
+      for (const words of [...said, ...handshakes.map((handshake) => handshake.words)]) {
+        expect(text, id).toContain(words);
+      }
+    }
+    for (const [name, { doc }] of Object.entries(COMMON_OPTIONS)) expect(page).toContain(`| \`${name}\` | ${doc} |`);
   });
 
   test('give a reason for every dependency', () => {

@@ -22,7 +22,18 @@ describe('program', () => {
       expect(helpOf(command)).toMatch(/\nExamples:\n {2}\S/);
       return command.name();
     });
-    expect(names).toEqual(['tidings', 'dev', 'serve', 'migrate', 'keys', 'create', 'demo', 'compare']);
+    expect(names).toEqual([
+      'tidings',
+      'dev',
+      'serve',
+      'migrate',
+      'keys',
+      'create',
+      'sources',
+      'providers',
+      'demo',
+      'compare',
+    ]);
   });
 
   test('offers every option of the table to a server', () => {

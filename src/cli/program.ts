@@ -10,6 +10,7 @@ import { describeFailure, EXIT_USAGE, exitCodeOf } from './failure.ts';
 import { addKeysCommand } from './keys.ts';
 import { addMigrateCommand } from './migrate.ts';
 import { addServeCommand } from './serve.ts';
+import { addSourcesCommand } from './sources.ts';
 
 const EXAMPLES = `
 Examples:
@@ -34,6 +35,7 @@ export function buildProgram(): Command {
     addServeCommand,
     addMigrateCommand,
     addKeysCommand,
+    addSourcesCommand,
     addDemoCommand,
     addCompareCommand,
   ])
