@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, createSecretKey, type KeyObject, verify } from 'node:crypto';
+import { constants, createPrivateKey, createPublicKey, createSecretKey, type KeyObject, verify } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { messageKeyId } from './message-key-id.ts';
 import { DERIVED_COMPONENTS, type MessageParts, signatureBase, signatureParams } from './message-signature.ts';
@@ -26,6 +26,20 @@ const SHARED = createSecretKey(
 );
 const ED25519 = createPrivateKey(
   '-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF\n-----END PRIVATE KEY-----\n',
+);
+
+// `test-key-rsa-pss` and what it signed in B.2.3.
+const RSA_PSS = createPublicKey({
+  key: Buffer.from(
+    'MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAr4tmm3r20Wd/PbqvP1s2+QEtvpuRaV8Yq40gjUR8y2Rjxa6dpG2GXHbPfvMs8ct+Lh1GH45x28Rw3Ry53mm+oAXjyQ86OnDkZ5N8lYbggD4O3w6M6pAvLkhk95AndTrifbIFPNU8PPMO7OyrFAHqgDsznjPFmTOtCEcN2Z1FpWgchwuYLPL+Wokqltd11nqqzi+bJ9cvSKADYdUAAN5WUtzdpiy6LbTgSxP7ociU4Tn0g5I6aDZJ7A8Lzo0KSyZYoA485mqcO0GVAdVw9lq4aOT9v6d+nb4bnNkQVklLQ3fVAvJm+xdDOp9LCNCN48V2pnDOkFV6+U9nV5oyc6XI2wIDAQAB',
+    'base64',
+  ),
+  format: 'der',
+  type: 'spki',
+});
+const B_2_3 = Buffer.from(
+  'bbN8oArOxYoyylQQUU6QYwrTuaxLwjAC9fbY2F6SVWvh0yBiMIRGOnMYwZ/5MR6fb0Kh1rIRASVxFkeGt683+qRpRRU5p2voTp768ZrCUb38K0fUxN0O0iC59DzYx8DFll5GmydPxSmme9v6ULbMFkl+V5B1TP/yPViV7KsLNmvKiLJH1pFkh/aYA2HXXZzNBXmIkoQoLd7YfW91kE9o/CCoC1xMy7JA1ipwvKvfrs65ldmlu9bpG6A9BmzhuzF8Eim5f8ui9eH8LZH896+QIF61ka39VBrohr9iyMUJpvRX2Zbhl5ZJzSRxpJyoEZAFL2FUo5fTIztsDZKEgM4cUA==',
+  'base64',
 );
 
 function signed(components: string[], keyid: string, key: KeyObject) {
@@ -70,7 +84,10 @@ describe('message signature', () => {
   test('makes the signature base of RFC 9421, B.2.3 (full coverage)', () => {
     const components = ['date', '@method', '@path', '@query', '@authority', 'content-type', 'content-digest'];
     const params = signatureParams([...components, 'content-length'], { created: CREATED, keyid: 'test-key-rsa-pss' });
-    expect(signatureBase([...components, 'content-length'], params, REQUEST)).toBe(
+    const base = signatureBase([...components, 'content-length'], params, REQUEST);
+    const pss = { key: RSA_PSS, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 64 };
+    expect(verify('sha512', Buffer.from(base), pss, B_2_3)).toBe(true);
+    expect(base).toBe(
       [
         '"date": Tue, 20 Apr 2021 02:07:55 GMT',
         '"@method": POST',
