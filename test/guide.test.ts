@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ReadyServer, type TestCli, testCli } from './cli.ts';
 import { codeBlocks, readDocument } from './markdown.ts';
+import { receiver } from './receiver.ts';
 import { until } from './until.ts';
 
 const GUIDE = 'docs/guide/getting-started.md';
@@ -73,6 +74,12 @@ async function freePort(): Promise<string> {
   probe.close();
   await once(probe, 'close');
   return String(port);
+}
+
+/** What is there sooner or later. */
+async function untilGiven<T>(look: () => T | undefined): Promise<T> {
+  await until(() => look() !== undefined);
+  return look()!;
 }
 
 function isListening(port: string): Promise<boolean> {
@@ -227,6 +234,81 @@ describe('reading the log', () => {
       expect(() => takeWebhook(secret, { ...webhook, body: `${webhook.body} ` })).toThrow();
     } finally {
       await shell.close();
+    }
+  });
+});
+
+type Taker = (request: object, secret: unknown) => unknown;
+
+describe('signatures', () => {
+  test('has endpoints whose requests its receivers verify', async () => {
+    const shell = new Shell(cli.folder, environment());
+    const hooks = await receiver();
+    try {
+      const path = '$TIDINGS/v1/apps/acme';
+      const send = 'curl -sS -o before.json -H "$AUTH" -H "$JSON" -d';
+      await shell.run(`${send} '{"uid":"acme","name":"Acme Ltd"}' $TIDINGS/v1/apps`);
+      const blocks = codeBlocks(readDocument('docs/guide/signatures.md'));
+      const answers: string[] = [];
+      for (const { code } of blocks.filter(({ language }) => language === 'sh')) {
+        answers.push(await shell.run(code.replaceAll(RECEIVER_PORT, String(hooks.port))));
+      }
+      expect(answers).toHaveLength(7);
+      expect(answers.join('\n')).not.toMatch(/urn:tidings:error|curl: /);
+      expect(answers[4]).toMatch(/"secret":"[^"]+=","publicKey":null,"keyId":"[^"]+"/);
+      expect(answers[5]).toMatch(/"expiring":\[\{"secret":"whsec_/);
+      expect(answers[6]).toMatch(/"expiring":\[\]/);
+
+      await shell.run(`${send} '{"type":"invoice.paid","data":{"amount":4200}}' ${path}/events`);
+      const takers = blocks.filter(({ language }) => language === 'js');
+      for (const [i, name] of ['github', 'stripe', 'hmac', 'rfc9421'].entries()) {
+        await writeFile(join(cli.folder, `${name}.mjs`), takers[i].code);
+        const module: Record<string, Taker> = await import(join(cli.folder, `${name}.mjs`));
+        const [take] = Object.values(module);
+        const request = await untilGiven(() => hooks.requests.find((received) => received.path === `/${name}`));
+        const answer = await shell.run(`curl -sS -H "$AUTH" ${path}/endpoints/${name}/secret`);
+        const key = JSON.parse(answer.slice(answer.indexOf('{')));
+        const held = name === 'rfc9421' ? key : key.secret;
+        const taken = { ...request, url: `${hooks.url}${request.path}` };
+        expect(await take(taken, held), name).toMatchObject({ type: 'invoice.paid', data: { amount: 4200 } });
+        const forged = { ...taken, body: Buffer.from(`${request.body} `) };
+        await expect((async () => take(forged, held))(), name).rejects.toThrow();
+      }
+    } finally {
+      await shell.close();
+      await hooks.close();
+    }
+  });
+});
+
+describe('credentials for endpoints', () => {
+  test('has calls that work after getting started', async () => {
+    const shell = new Shell(cli.folder, environment());
+    const [hooks, tokens] = [await receiver(), await receiver()];
+    tokens.respondWith({ status: 200, body: '{"access_token":"fetched","token_type":"Bearer","expires_in":3600}' });
+    try {
+      const send = 'curl -sS -o before.json -H "$AUTH" -H "$JSON" -d';
+      await shell.run(`${send} '{"uid":"acme","name":"Acme Ltd"}' $TIDINGS/v1/apps`);
+      await shell.run(`${send} '{"uid":"billing","url":"${hooks.url}"}' $TIDINGS/v1/apps/acme/endpoints`);
+      // It may be there already, and elsewhere.
+      await shell.run(`${send} '{"url":"${hooks.url}"}' -X PATCH $TIDINGS/v1/apps/acme/endpoints/billing`);
+      const blocks = codeBlocks(readDocument('docs/guide/endpoint-auth.md'));
+      const answers: string[] = [];
+      for (const { code } of blocks.filter(({ language }) => language === 'sh')) {
+        answers.push(await shell.run(code.replaceAll('9001', String(tokens.port))));
+      }
+      expect(answers).toHaveLength(4);
+      expect(answers.join('\n')).not.toMatch(/urn:tidings:error|curl: |s3cr3t|PRIVATE/);
+      const [bearer, oauth2, tested, mtls] = answers;
+      expect(bearer).toContain('"auth":{"type":"bearer"}');
+      expect(oauth2).toMatch(/"auth":\{"type":"oauth2",.*"scope":"webhooks:write"/);
+      expect(tested).toContain('"outcome":"delivered"');
+      expect(tokens.requests[0].body.toString()).toContain('scope=webhooks%3Awrite');
+      expect(hooks.requests.at(-1)?.headers.authorization).toBe('Bearer fetched');
+      expect(mtls).toMatch(/"auth":\{"type":"mtls","subject":"CN=tidings","fingerprint":"[0-9A-F:]{95}"/);
+    } finally {
+      await shell.close();
+      await Promise.all([hooks.close(), tokens.close()]);
     }
   });
 });
