@@ -12,6 +12,7 @@ import { EventCache } from '../src/log/event-cache.ts';
 import { pollAfterSeconds } from '../src/pull/poll-pace.ts';
 import { type LogPage, type PageRequest, readPage } from '../src/pull/read-page.ts';
 import { RenderedLog } from '../src/pull/rendered-log.ts';
+import type { Consent, ConsentRequest } from '../src/push/consent.ts';
 import { appendEvents } from '../src/storage/append.ts';
 import type { Attempt } from '../src/storage/attempt-listing.ts';
 import type { Database } from '../src/storage/database.ts';
@@ -23,6 +24,8 @@ import type { Instance } from '../src/storage/instance.ts';
 export class TableEngine implements Engine {
   readonly appended: Parameters<Engine['append']>[0][] = [];
   readonly sent: Parameters<Engine['sendNow']>[0][] = [];
+  readonly asked: ConsentRequest[] = [];
+  consent: Consent = { ratePerMinute: null };
   readonly changedApps: string[] = [];
   readonly changedReplays: string[] = [];
   /** What the next append fails with. */
@@ -120,6 +123,11 @@ export class TableEngine implements Engine {
       matches: (event) => versionAt(compiled, event.configVersion).compiled.matches(event),
       request: (event) => ({ headers: { 'webhook-id': event.id }, body: standardBody(event) }),
     };
+  }
+
+  async askConsent(request: ConsentRequest): Promise<Consent> {
+    this.asked.push(request);
+    return this.consent;
   }
 
   catalogueChanged(): void {}

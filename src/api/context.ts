@@ -35,6 +35,8 @@ export interface ServerOptions {
   streamLimits?: StreamLimits;
   /** Whether an endpoint may have this URL, which is its own unless `what` says which. @throws TidingsError `invalid_url`, `address_forbidden` */
   checkUrl: (url: string, what?: string) => void;
+  /** Where others reach the API; null (default) = it was not said. */
+  publicUrl?: string | null;
   /** Told of every error that a client is only told `internal` of. */
   onError: (error: unknown, request: { method: string; path: string }) => void;
   /** Milliseconds since 1970. */

@@ -6,6 +6,7 @@ import type { LogReader } from '../pull/log-readers.ts';
 import type { LogStream } from '../pull/log-stream.ts';
 import type { StreamRequest } from '../pull/open-stream.ts';
 import type { LogPage, PageRequest } from '../pull/read-page.ts';
+import type { Consent, ConsentRequest } from '../push/consent.ts';
 import type { Attempt } from '../storage/attempt-listing.ts';
 import type { Head, LogEnd } from '../storage/heads.ts';
 
@@ -68,7 +69,7 @@ export interface LaneStatus {
 export interface EndpointView {
   /** By the filter that was valid where the event stands. */
   matches(event: LogEvent): boolean;
-  /** The request that the endpoint would be sent for the event now. */
+  /** The request that the endpoint would be sent for the event now. @throws FormatError */
   request(event: LogEvent): { headers: Record<string, string>; body: Buffer };
 }
 
@@ -120,6 +121,8 @@ export interface Engine {
   findEvent(appId: string, eventId: string): Promise<LogEvent | null>;
   /** What an endpoint takes and how it is sent, for whoever fetches its events. */
   endpointView(endpoint: Endpoint): Promise<EndpointView>;
+  /** Asks a URL whether it agrees to be sent events. @throws TidingsError `handshake_failed`, `invalid_url`, `address_forbidden` */
+  askConsent(request: ConsentRequest): Promise<Consent>;
   /** After a committed change of the app's endpoints or of the app: this process reloads at once. */
   configChanged(appId: string): void;
   /** The catalogue of event types was changed here. */

@@ -78,7 +78,7 @@ async function build(
   before: (server: ApiServer) => Promise<void> = async () => {},
 ): Promise<FastifyInstance> {
   const { db, onError, api = true, now = Date.now, randomBytes = systemRandomBytes } = options;
-  const { streamLimits = { perApp: 5000, perKey: 5000 } } = options;
+  const { publicUrl = null, streamLimits = { perApp: 5000, perKey: 5000 } } = options;
   const streams = new OpenStreams({
     limits: streamLimits,
     liveKeys: (keyIds) => findLiveKeys(db, keyIds),
@@ -90,6 +90,7 @@ async function build(
     api,
     now,
     randomBytes,
+    publicUrl,
     streamLimits,
     streams,
     authenticator: new Authenticator({ db, now }),

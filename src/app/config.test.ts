@@ -17,6 +17,7 @@ describe('config', () => {
       masterKey: null,
       allowHttp: false,
       allowPrivate: [],
+      publicUrl: null,
       logLevel: 'info',
       json: false,
       processes: 0,
@@ -42,6 +43,21 @@ describe('config', () => {
     expect(load(input)).toMatchObject({ port: 1, host: '::1' });
     const sources = Object.fromEntries(resolveConfig(input).map(({ option, source }) => [option.key, source]));
     expect(sources).toMatchObject({ port: 'flag', host: 'env', json: 'default' });
+  });
+
+  test('takes a URL without the slash at its end', () => {
+    const publicUrl = (text: string) => load({ env: { TIDINGS_PUBLIC_URL: text } }).publicUrl;
+    expect(publicUrl('https://Events.example.com/')).toBe('https://events.example.com');
+    expect(publicUrl('http://127.0.0.1:8420/base')).toBe('http://127.0.0.1:8420/base');
+    for (const bad of [
+      'events.example.com',
+      'ftp://a.example',
+      'https://a:b@c.example',
+      'https://a.example/?x',
+      'https://a.example/#',
+    ]) {
+      expect(() => publicUrl(bad), bad).toThrow(/TIDINGS_PUBLIC_URL is ".*", which cannot be used/);
+    }
   });
 
   test('reads every kind of value', () => {

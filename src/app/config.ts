@@ -13,6 +13,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 interface Kinds {
   text: string;
   secret: string;
+  /** http or https, without a slash at its end. */
+  url: string;
   integer: number;
   bytes: number;
   /** 0 = for ever. */
@@ -104,6 +106,15 @@ export const OPTIONS = [
     default: [],
     unit: null,
     doc: 'Address ranges that endpoints may lead to although they are not public, such as 127.0.0.0/8; several are separated by commas. Whoever may create endpoints can reach what is in them: keep them narrow.',
+  },
+  {
+    key: 'publicUrl',
+    env: 'TIDINGS_PUBLIC_URL',
+    flag: '--public-url <url>',
+    kind: 'url',
+    default: null,
+    unit: null,
+    doc: 'Where others reach this API, such as https://events.example.com: what the format `thin` tells receivers to fetch events from. Not set: no endpoint can have that format.',
   },
   {
     key: 'logLevel',
@@ -406,6 +417,15 @@ function parse(option: OptionRow, input: string | boolean | string[], name: stri
       }
       if (option.key === 'masterKey') checkMasterKey(name, text);
       return text;
+    case 'url': {
+      const url = URL.canParse(text) ? new URL(text) : null;
+      const isPlain = url !== null && /^https?:$/.test(url.protocol) && url.username + url.password === '';
+      if (isPlain && !/[?#]/.test(text)) return url.href.replace(/\/+$/, '');
+      return refuse(
+        'which cannot be used',
+        'Give an address as https://events.example.com, without user, query or fragment',
+      );
+    }
     case 'failpoints':
       checkFailpoints(name, text);
       return text;

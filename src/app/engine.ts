@@ -18,6 +18,7 @@ import { readLog } from '../pull/read-log.ts';
 import { type LogPage, type PageRequest, readPage } from '../pull/read-page.ts';
 import type { RenderedLog } from '../pull/rendered-log.ts';
 import { SharedPages } from '../pull/shared-pages.ts';
+import { askConsent, type Consent, type ConsentRequest } from '../push/consent.ts';
 import { buildRequest } from '../push/delivery-request.ts';
 import { loadEndpoint } from '../push/loaded-endpoint.ts';
 import type { Ownership } from '../push/ownership.ts';
@@ -120,6 +121,10 @@ export class LocalEngine implements Engine {
       matches: (event) => loaded.matches(event),
       request: (event) => buildRequest(loaded, { event, attempt: 1, startedMs: Date.now() }, version),
     };
+  }
+
+  askConsent(request: ConsentRequest): Promise<Consent> {
+    return askConsent(this.#parts, request);
   }
 
   configChanged(appId: string): void {

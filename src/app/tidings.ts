@@ -116,7 +116,7 @@ async function start(
   await ensureBuiltinApp(db);
 
   const { roles } = config;
-  const rules = { allowHttp: config.allowHttp, allowPrivate: config.allowPrivate };
+  const rules = { allowHttp: config.allowHttp, allowPrivate: config.allowPrivate, publicUrl: config.publicUrl };
   const ids = new IdGenerator({ now: Date.now, randomBytes });
   const cache = new EventCache({ db, options: { maxBytes: config.eventCacheBytes } });
   const rendered = new RenderedLog({ cache, instance, maxBytes: config.pageCacheBytes });
@@ -303,6 +303,7 @@ async function start(
     streamLimits: { perApp: config.streamsPerApp, perKey: config.streamsPerKey },
     api: roles.includes('api'),
     checkUrl: (url, what) => void parseTarget(url, rules, what),
+    publicUrl: config.publicUrl,
     onError,
   });
   await parts.use({

@@ -7,6 +7,7 @@ export const ERRORS = {
   invalid_cursor: { status: 400, title: 'The cursor is not valid' },
   invalid_url: { status: 400, title: 'The URL cannot be used' },
   address_forbidden: { status: 400, title: 'The URL leads to a forbidden address' },
+  handshake_failed: { status: 400, title: 'The endpoint has not agreed to be sent events' },
   unauthorized: { status: 401, title: 'The API key is missing or not valid' },
   forbidden: { status: 403, title: 'The API key does not permit this' },
   not_found: { status: 404, title: 'Not found' },

@@ -1,6 +1,7 @@
 // How the log is written to its readers. Events are put together by hand: `data` goes out byte for byte as it came in, never parsed and
 // written again. Ids, types and channels hold no character that JSON escapes (core/event.ts), so all but `data` is ASCII.
 import type { LogEvent } from '../core/event.ts';
+import { BATCH_TYPE, cloudEventHead } from '../core/formats/cloud-event.ts';
 import { formatTime } from '../core/time.ts';
 
 export const LOG_FORMATS = ['json', 'ndjson', 'cloudevents'] as const;
@@ -77,18 +78,13 @@ const ndjson: LogFormat = {
   close: (_end, count) => (count === 0 ? '' : '\n'),
 };
 
-const SEQUENCE_DIGITS = 15;
-
-/** CloudEvents 1.0.2, JSON Event Format, section 4 (batch). `sequence` is the extension of that name: it sorts as text. */
+/** CloudEvents in batches (core/formats/cloud-event.ts), each with its cursor. */
 const cloudevents: LogFormat = {
   name: 'cloudevents',
-  contentType: 'application/cloudevents-batch+json; charset=utf-8',
+  contentType: BATCH_TYPE,
   open: '[',
   separator: ',',
-  before: (event, cursor) =>
-    `{"specversion":"1.0","id":"${event.id}","source":"urn:tidings:app:${event.appId}","type":"${event.type}",` +
-    `"time":"${formatTime(event.timeMs)}","sequence":"${String(event.position).padStart(SEQUENCE_DIGITS, '0')}","cursor":"${cursor}",` +
-    `${event.channels.length === 0 ? '' : `"channels":"${event.channels.join(',')}",`}"datacontenttype":"application/json","data":`,
+  before: (event, cursor) => cloudEventHead(event, `"cursor":"${cursor}",`),
   after: '}',
   isLineBased: false,
   // Extension attributes are plain values with names of lower-case letters and digits.

@@ -2,7 +2,6 @@
 // because the configuration version, the head and what is settled must be of one moment (design rules 1 and 4).
 import { uuidFromId } from '../core/id.ts';
 import type { SecretBox } from '../core/secret-box.ts';
-import type { AddressRules } from '../net/address-guard.ts';
 import type { Database, Queryable } from '../storage/database.ts';
 import { loadCredentials } from '../storage/endpoint-credentials.ts';
 import { loadSecretsOfApp } from '../storage/endpoint-secrets.ts';
@@ -14,7 +13,7 @@ import { loadRunningReplays } from '../storage/replays.ts';
 import { cursorKey, loadRetries, type StoredRetries } from '../storage/retries.ts';
 import type { LaneParts } from './lane.ts';
 import type { RunningReplay } from './lane-replays.ts';
-import { type LoadedEndpoint, loadEndpoint } from './loaded-endpoint.ts';
+import { type LoadedEndpoint, loadEndpoint, type ServerRules } from './loaded-endpoint.ts';
 import { RetryQueue } from './retry-queue.ts';
 
 /** What a lane begins with. */
@@ -28,7 +27,7 @@ export interface LoadedApp {
 
 /** The app as of now; null when it does not exist. `isWanted` says of which endpoints the lane state is. */
 export function loadApp(
-  parts: { db: Database; box: SecretBox; rules: AddressRules },
+  parts: { db: Database; box: SecretBox; rules: ServerRules },
   appId: string,
   isWanted: (endpoint: LoadedEndpoint) => boolean,
 ): Promise<LoadedApp | null> {

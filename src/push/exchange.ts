@@ -12,6 +12,8 @@ import { Deadline, type Deadlines } from './deadlines.ts';
 import type { ResponseHead } from './response-parser.ts';
 
 export interface SendRequest {
+  /** POST if absent. */
+  method?: 'POST' | 'OPTIONS';
   target: Target;
   /** Host and content-length are added. */
   headers: Record<string, string>;
@@ -76,12 +78,12 @@ export class Exchange extends Deadline implements ConnectionUser {
   }
 
   begin(): void {
-    const { target, headers, body } = this.#request!;
+    const { method = 'POST', target, headers, body } = this.#request!;
     this.#request = null;
     this.#parts.deadlines.set(this, this.#startedMs + this.#timeoutMs);
     let bytes: Buffer;
     try {
-      bytes = writeRequest(target, headers, body);
+      bytes = writeRequest(method, target, headers, body);
     } catch (error) {
       this.#end(new SendFailure('internal_error', (error as Error).message, error));
       return;
@@ -235,8 +237,8 @@ function joinChunks(chunks: Buffer[] | null): Buffer {
 const NO_FIELD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
 /** The whole request as bytes (RFC 9112, section 3). @throws Error for a header that cannot be sent */
-function writeRequest(target: Target, headers: Record<string, string>, body: Buffer): Buffer {
-  let head = `POST ${target.path} HTTP/1.1\r\nhost: ${target.origin.slice(target.tls ? 8 : 7)}\r\nconnection: keep-alive\r\n`;
+function writeRequest(method: string, target: Target, headers: Record<string, string>, body: Buffer): Buffer {
+  let head = `${method} ${target.path} HTTP/1.1\r\nhost: ${target.origin.slice(target.tls ? 8 : 7)}\r\nconnection: keep-alive\r\n`;
   for (const name in headers) {
     const value = headers[name];
     if (NO_FIELD_VALUE.test(value)) throw new Error(`The header ${name} holds a character that cannot be sent.`);

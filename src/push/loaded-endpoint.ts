@@ -43,11 +43,17 @@ export interface LoadedEndpoint {
   exactTypes: readonly string[] | null;
 }
 
+/** What the server as a whole says of endpoints. */
+export interface ServerRules extends AddressRules {
+  /** Where others reach the API, without a slash at its end; null = it was not said. */
+  publicUrl?: string | null;
+}
+
 /** @throws TidingsError when the secrets are not of the form that its signing asks for */
 export function loadEndpoint(
   endpoint: ConfiguredEndpoint,
   secrets: readonly { secret: string; expiresAt: Date | null }[],
-  rules: AddressRules,
+  rules: ServerRules,
   credential: StoredCredential | null = null,
 ): LoadedEndpoint {
   const { id, config } = endpoint;
@@ -63,7 +69,7 @@ export function loadEndpoint(
     disabled: endpoint.disabledAt !== null,
     skipThrough: endpoint.skipThrough,
     pulledThrough: endpoint.pulledThrough,
-    format: compileFormat(config.format),
+    format: compileFormat(config.format, rules.publicUrl ?? null),
     target: auth.target,
     headers: { ...config.headers, ...auth.headers },
     echoes: auth.echoes,

@@ -77,7 +77,7 @@ export class Sender {
     this.#deadlines.stop();
   }
 
-  /** Makes one POST, follows no redirect. Never throws; calls `done` exactly once, after it has returned. */
+  /** Makes one request, follows no redirect. Never throws; calls `done` exactly once, after it has returned. */
   send(request: SendRequest, done: (result: SendResult) => void): void {
     this.#inFlight++;
     // Begun together in the next turn: by then a kept connection that the peer has closed, or ruined, is known as such.

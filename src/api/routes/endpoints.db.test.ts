@@ -158,6 +158,53 @@ describe('endpoints API', () => {
     expect(batched).toMatchObject({ status: 400, body: { errors: [{ path: '/batch' }] } });
   });
 
+  test('takes the options of a format, and says what is wrong with them', async () => {
+    const telegram = { name: 'telegram', chatId: '@example', template: '<b>{{ type }}</b>' };
+    expect((await create({ format: telegram })).body.format).toEqual(telegram);
+    expect((await create({ format: { name: 'cloudevents' } })).body.format).toEqual({
+      name: 'cloudevents',
+      mode: 'structured',
+    });
+    const bad = await create({ format: { name: 'template', body: '{{ x }}', contentType: 'text/plain', size: 1 } });
+    expect(bad.status).toBe(400);
+    expect(bad.body.errors.map(({ path }: { path: string }) => path)).toEqual(['/format/body', '/format/size']);
+    expect((await create({ format: 7 })).status).toBe(400);
+    const batch = { maxEvents: 10 };
+    expect((await create({ format: { name: 'cloudevents', mode: 'batch' }, batch })).status).toBe(201);
+    const { body } = await create({ format: 'xml', batch });
+    expect((await patch(body.id, { format: 'raw' })).body.errors).toMatchObject([{ path: '/batch' }]);
+    expect((await patch(body.id, { format: 'raw', batch: null })).status).toBe(200);
+  });
+
+  test('says that thin needs the address of the server', async () => {
+    const { status, body } = await create({ format: 'thin' });
+    expect(status).toBe(400);
+    expect(body.errors).toEqual([{ path: '/format', message: expect.stringContaining('--public-url') }]);
+  });
+
+  test('asks the URL for its consent where the format wants it, and takes the rate that it allows', async () => {
+    const { engine } = app;
+    const before = engine.asked.length;
+    const format = { name: 'cloudevents', handshake: { origin: 'events.example.com' } };
+    engine.consent = { ratePerMinute: 90 };
+    const { body } = await create({ format, headers: { 'x-key': 'a' } });
+    expect(body.rate).toEqual({ perSecond: 1.5 });
+    const asked = { url: 'https://example.com/hook', headers: { 'x-key': 'a' }, origin: 'events.example.com' };
+    expect(engine.asked.slice(before)).toEqual([{ ...asked, ratePerMinute: null }]);
+    await patch(body.id, { description: 'the same in what it consented to' });
+    expect(engine.asked).toHaveLength(before + 1);
+    expect((await patch(body.id, { rate: { perSecond: 1 } })).body.rate).toEqual({ perSecond: 1 });
+    expect(engine.asked.at(-1)).toEqual({ ...asked, ratePerMinute: 60 });
+    expect((await patch(body.id, { rate: { perSecond: 2 } })).body.rate).toEqual({ perSecond: 1.5 });
+    expect((await patch(body.id, { mode: 'pull', url: 'https://example.com/other' })).status).toBe(200);
+    expect(engine.asked).toHaveLength(before + 3);
+    await patch(body.id, { mode: 'push' });
+    expect(engine.asked.at(-1)).toMatchObject({ url: 'https://example.com/other' });
+    engine.consent = { ratePerMinute: null };
+    await patch(body.id, { format: 'standard', url: 'https://example.com/third' });
+    expect(engine.asked).toHaveLength(before + 4);
+  });
+
   test('does not repeat a secret that is refused', async () => {
     const { status, text } = await create({ secret: 'whsec_tooshort' });
     expect(status).toBe(400);

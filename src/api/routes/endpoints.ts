@@ -10,6 +10,7 @@ import { createEndpoint, deleteEndpoint, type EndpointStart, updateEndpoint } fr
 import type { StoredCredential } from '../../storage/endpoint-credentials.ts';
 import { listEndpoints } from '../../storage/endpoints.ts';
 import { appAccess } from '../access.ts';
+import { agreed, withConsent } from '../consent.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
 import { EndpointChangeSchema, EndpointSchema, NewEndpointSchema, renderEndpoint } from '../endpoint-json.ts';
 import { creationKey } from '../idempotency-key.ts';
@@ -44,8 +45,10 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
     async (request, reply) => {
       const { appId } = request;
       const { uid = null, secret: ownSecret, start = 'now', ...settings } = request.body;
-      const config = accepted(createEndpointConfig(settings));
-      checkUrls(context, config, settings);
+      const asked = accepted(createEndpointConfig(settings));
+      checkUrls(context, asked, settings);
+      checkFormat(context, asked);
+      const config = await withConsent(engine, asked, null);
       const secret = newSecret(context, config.signing, ownSecret);
       const endpoint = await createEndpoint(db, box, {
         id: ids.id('endpoint'),
@@ -122,10 +125,13 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
       const { appId } = request;
       const { uid, secret, ...settings } = request.body;
       if (secret !== undefined && settings.signing === undefined) throw invalidFields([SECRET_ALONE]);
-      const { id } = await knownEndpoint(context, request.appId, request.params.endpoint);
-      const endpoint = await updateEndpoint(db, box, { appId, endpointId: id }, (stored) => {
-        const config = accepted(mergeEndpointConfig(stored.config, settings));
-        checkUrls(context, config, settings);
+      const known = await knownEndpoint(context, request.appId, request.params.endpoint);
+      const asked = accepted(mergeEndpointConfig(known.config, settings));
+      checkUrls(context, asked, settings);
+      checkFormat(context, asked);
+      const allowed = await withConsent(engine, asked, known.config);
+      const endpoint = await updateEndpoint(db, box, { appId, endpointId: known.id }, (stored) => {
+        const config = agreed({ config: asked, allowed }, accepted(mergeEndpointConfig(stored.config, settings)));
         const isKept = secret === undefined && secretForm(config.signing) === secretForm(stored.config.signing);
         const next = isKept ? undefined : newSecret(context, config.signing, secret);
         return {
@@ -190,6 +196,13 @@ function checkUrls(
 ): void {
   if (given.url !== undefined) checkUrl(url);
   if (given.auth !== undefined && auth?.type === 'oauth2') checkUrl(auth.tokenUrl, 'token URL');
+}
+
+function checkFormat({ publicUrl }: ApiContext, { format }: EndpointConfig): void {
+  if (format.name !== 'thin' || publicUrl !== null) return;
+  const message =
+    'The format thin tells receivers where to fetch the event, and this server does not know its own address. Start it with --public-url.';
+  throw invalidFields([{ path: '/format', message }]);
 }
 
 /** What is to be sealed. @throws TidingsError `invalid_request` for a certificate that no connection could show */

@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { formattedEvent } from '../../../test/formatted-event.ts';
-import { chatMessage, isLink, words } from './chat-message.ts';
+import { type ChatMessage, chatComposer, isLink, words } from './chat-message.ts';
+import type { FormattedEvent } from './event-format.ts';
+
+const star = (text: string): string => text.replaceAll('*', '\\*');
+const chatMessage = (event: FormattedEvent): ChatMessage => chatComposer({}, star)(event);
 
 describe('chat message', () => {
   test('has title, text and link of data that has them, and the rest as fields', () => {
@@ -16,7 +20,7 @@ describe('chat message', () => {
     };
     expect(chatMessage(formattedEvent(data))).toMatchObject({
       title: 'Invoice 1 was paid',
-      text: 'Thank you',
+      text: { value: 'Thank you', isMarkup: false },
       link: 'https://example.com/i/1',
       fields: [
         { label: 'Customer name', value: 'Acme' },
@@ -25,7 +29,7 @@ describe('chat message', () => {
         { label: 'Paid', value: 'true' },
       ],
       more: 0,
-      time: '2026-11-21T10:00:00.000Z',
+      origin: { type: 'invoice.paid', time: '2026-11-21T10:00:00.000Z' },
     });
   });
 
@@ -48,6 +52,39 @@ describe('chat message', () => {
   test('shows data that is no object', () => {
     expect(chatMessage(formattedEvent([1, 2])).fields).toEqual([{ label: 'Data', value: '1, 2' }]);
     expect(chatMessage(formattedEvent(null)).fields).toEqual([]);
+  });
+
+  test('has what templates make of the event, escaped as the chat wants it, and nothing else', () => {
+    const options = {
+      title: '{{ data.customer.name }}\n paid',
+      template: '*{{ data.note }}* {{ data.amount }}',
+      link: 'https://example.com/i/{{ data.id | url_encode }}',
+    };
+    const data = '{"note":"2*3","amount":12.50,"id":"a/b","url":"https://e.example","customer":{"name":"A*B"}}';
+    expect(chatComposer(options, star)(formattedEvent(null, { json: data }))).toEqual({
+      title: 'A*B paid',
+      text: { value: '*2\\*3* 12.50', isMarkup: true },
+      link: 'https://example.com/i/a%2Fb',
+      fields: [],
+      more: 0,
+      origin: null,
+    });
+  });
+
+  test('keeps its default text beside a title of its own, and shows the fields that were asked for', () => {
+    const options = { title: 'New: {{ type }}', fields: ['customer.name', 'lines.0.sku', 'missing', 'constructor'] };
+    const data = { text: 'Hi', customer: { name: 'Acme' }, lines: [{ sku: 'x' }] };
+    const message = chatComposer(options, star)(formattedEvent(data));
+    expect(message).toMatchObject({ title: 'New: invoice.paid', text: { value: 'Hi', isMarkup: false }, more: 0 });
+    expect(message.fields).toEqual([
+      { label: 'Customer name', value: 'Acme' },
+      { label: 'Lines 0 sku', value: 'x' },
+    ]);
+  });
+
+  test('has no link where the template of one makes none', () => {
+    const message = chatComposer({ link: 'javascript:{{ data.x }}' }, star)(formattedEvent({ x: 1 }));
+    expect(message.link).toBe(null);
   });
 
   test('makes words of names', () => {

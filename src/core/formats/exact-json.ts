@@ -4,43 +4,43 @@ import { JsonScanner } from '../json-scan.ts';
 
 /** Calculates and compares as its number, and is written with its digits. */
 export class ExactNumber {
-  readonly text: string;
+  readonly #text: string;
 
   constructor(text: string) {
-    this.text = text;
+    this.#text = text;
   }
 
   [Symbol.toPrimitive](hint: string): number | string {
-    return hint === 'string' ? this.text : Number(this.text);
+    return hint === 'string' ? this.#text : Number(this.#text);
   }
 
   toString(): string {
-    return this.text;
+    return this.#text;
   }
 
   valueOf(): number {
-    return Number(this.text);
+    return Number(this.#text);
   }
 
-  // As liquidjs compares (its `Comparable`).
+  // As liquidjs compares (its `Comparable`): with whatever a template holds, as JavaScript does.
   equals(other: unknown): boolean {
-    return Number(this.text) === asNumber(other);
+    return this.valueOf() === (other instanceof ExactNumber ? other.valueOf() : other);
   }
 
   gt(other: unknown): boolean {
-    return Number(this.text) > asNumber(other);
+    return this.valueOf() > (other as number);
   }
 
   geq(other: unknown): boolean {
-    return Number(this.text) >= asNumber(other);
+    return this.valueOf() >= (other as number);
   }
 
   lt(other: unknown): boolean {
-    return Number(this.text) < asNumber(other);
+    return this.valueOf() < (other as number);
   }
 
   leq(other: unknown): boolean {
-    return Number(this.text) <= asNumber(other);
+    return this.valueOf() <= (other as number);
   }
 }
 
@@ -67,17 +67,12 @@ export function parseExact(data: Buffer): ExactValue {
 
 /** As JSON, its numbers with the digits they had. */
 export function writeExact(value: ExactValue): string {
-  if (value instanceof ExactNumber) return value.text;
+  if (value instanceof ExactNumber) return value.toString();
   if (Array.isArray(value)) return `[${value.map(writeExact).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   return `{${Object.entries(value)
     .map(([key, member]) => `${JSON.stringify(key)}:${writeExact(member)}`)
     .join(',')}}`;
-}
-
-function asNumber(value: unknown): number {
-  if (value instanceof ExactNumber) return Number(value.text);
-  return typeof value === 'number' ? value : Number.NaN;
 }
 
 function readValue(scanner: JsonScanner, data: Buffer): ExactValue {

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { anyTimeMs, chatData } from '../../../test/chat-data.ts';
 import { formattedEvent } from '../../../test/formatted-event.ts';
+import type { ChatOptions } from './chat-message.ts';
 import { slackFormat } from './slack.ts';
 
 interface Text {
@@ -15,8 +17,12 @@ interface Block {
   elements?: Text[];
 }
 
-function render(data: unknown, more: Parameters<typeof formattedEvent>[1] = {}): { text: string; blocks: Block[] } {
-  const { body, contentType } = slackFormat().one(formattedEvent(data, more));
+function render(
+  data: unknown,
+  more: Parameters<typeof formattedEvent>[1] = {},
+  options: ChatOptions = {},
+): { text: string; blocks: Block[] } {
+  const { body, contentType } = slackFormat(options).one(formattedEvent(data, more));
   expect(contentType).toBe('application/json');
   return JSON.parse(body.toString());
 }
@@ -93,20 +99,36 @@ describe('slack', () => {
   });
 
   test('keeps the limits of Block Kit whatever data is', () => {
-    const text = fc.oneof(
-      fc.string({ unit: 'binary' }),
-      fc.string({ unit: 'binary', minLength: 2000, maxLength: 4000 }),
-    );
-    const data = fc.oneof(
-      fc.jsonValue(),
-      fc.record({ title: text, text, url: fc.webUrl(), id: text, list: fc.array(text) }, { requiredKeys: [] }),
-      fc.dictionary(text, text, { maxKeys: 30 }),
-    );
     fc.assert(
-      fc.property(data, fc.integer({ min: -62135596800000, max: 253402300799999 }), (value, timeMs) => {
+      fc.property(chatData, anyTimeMs, (value, timeMs) => {
         expect(faults(render(value, { timeMs }))).toEqual([]);
       }),
       { numRuns: 60 },
     );
+  });
+
+  test('keeps them with templates too, and is nothing where these make nothing', () => {
+    const options = {
+      title: '{{ data.text }}',
+      template: '{{ data.text }} <https://e.example|here>',
+      fields: ['text'],
+    };
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 4000 }), (text) => {
+        expect(faults(render({ text }, {}, options)).filter((fault) => !fault.includes('stray'))).toEqual([]);
+      }),
+      { numRuns: 40 },
+    );
+    expect(() => render({}, {}, { template: ' {{ data.text }} ' })).toThrow('empty message');
+  });
+
+  test('has the text of a template in the markup that it is written in', () => {
+    const { text, blocks } = render(
+      { who: 'A <b> & C' },
+      {},
+      { template: '*{{ data.who }}* <!here>', link: 'https://e.example/1' },
+    );
+    expect(blocks.map(({ text }) => text?.text)).toEqual(['*A &lt;b&gt; &amp; C* <!here>', '<https://e.example/1>']);
+    expect(text).toBe('*A &lt;b&gt; &amp; C* <!here>');
   });
 });
