@@ -71,6 +71,7 @@ export function anEndpoint(
     signer: null,
     keys: () => [parseSecret('whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw')],
     matches: () => true,
+    filterFailure: null,
     exactTypes: null,
     ...loaded,
   };

@@ -5,7 +5,6 @@ import type { Endpoint } from '../src/core/endpoint.ts';
 import { standardBody } from '../src/core/envelope.ts';
 import { TidingsError } from '../src/core/errors.ts';
 import type { LogEvent } from '../src/core/event.ts';
-import { compileFilter } from '../src/core/filter.ts';
 import { compileVersions, versionAt } from '../src/core/filter-versions.ts';
 import type { IdGenerator } from '../src/core/id.ts';
 import { EventCache } from '../src/log/event-cache.ts';
@@ -63,16 +62,12 @@ export class TableEngine implements Engine {
     const head = await this.head(appId);
     const from = (after?.position ?? 0) + 1;
     if (from > head.position + 1) throw new TidingsError('cursor_ahead', 'The cursor is ahead of the log.');
-    const filter = compileFilter({
-      ...(request.types && { types: request.types }),
-      ...(request.channels && { channels: request.channels }),
-    });
     const to = Math.min(head.position, from + limit - 1);
     const range = { appId, from, to, day: after?.day ?? head.day, lastDay: head.day, maxBytes };
     const events: LogEvent[] = await readEvents(this.#db, range);
     const last = events.at(-1) ?? after ?? head;
     return {
-      events: events.filter((event) => filter.matches(event) && (request.matches?.(event) ?? true)),
+      events: events.filter((event) => request.matches?.(event) ?? true),
       cursor: { position: last.position, day: last.day },
       done: last.position === head.position,
     };

@@ -5,12 +5,8 @@ import type { LeasedEvents } from '../pull/consumer.ts';
 import type { Consumer, ConsumerLag } from '../storage/consumers.ts';
 import type { Instance } from '../storage/instance.ts';
 import { cursorWriter, EventSchema, renderEvent } from './event-json.ts';
+import { FilterSchema, StoredFilterSchema } from './filter-json.ts';
 import { Time } from './text.ts';
-
-const FILTER_MEMBERS = {
-  types: z.array(z.string()).optional().describe('Event types; `*` stands for any characters. Absent = all.'),
-  channels: z.array(z.string()).optional().describe('The event has at least one of these. Absent = any.'),
-};
 
 const LeaseState = z
   .object({ id: z.string(), expiresAt: Time })
@@ -19,7 +15,7 @@ const LeaseState = z
 
 const MEMBERS = {
   name: z.string(),
-  filter: z.object(FILTER_MEMBERS),
+  filter: StoredFilterSchema,
   cursor: z.string().describe('Everything up to here is committed.'),
   lease: LeaseState,
   committedAt: Time.nullable().describe('When something was last committed.'),
@@ -41,7 +37,7 @@ export const ConsumerSchema = z
 
 export const PutConsumerSchema = z
   .strictObject({
-    filter: z.strictObject(FILTER_MEMBERS).nullish().describe('Which events it is given; null or absent = all.'),
+    filter: FilterSchema.nullish().describe('Which events it is given; null or absent = all.'),
     start: z
       .union([
         z.enum(['now', 'oldest']),

@@ -12,16 +12,10 @@ import {
 import { DEFAULT_BATCH_WAIT_MS } from '../core/endpoint-config.ts';
 import { AuthInputSchema, AuthSchema } from './auth-json.ts';
 import type { Engine } from './engine.ts';
+import { FilterSchema, StoredFilterSchema } from './filter-json.ts';
 import { FormatInputSchema, FormatSchema } from './format-json.ts';
 import { SigningInputSchema, SigningSchema } from './signing-json.ts';
 import { Time, Uid } from './text.ts';
-
-const Filter = z
-  .strictObject({
-    types: z.array(z.string()).optional().describe('Event types; `*` stands for any characters. Absent = all.'),
-    channels: z.array(z.string()).optional().describe('The event has at least one of these. Absent = any.'),
-  })
-  .meta({ id: 'EndpointFilter' });
 
 const Retry = z
   .strictObject({
@@ -66,7 +60,7 @@ export const EndpointSchema = z
     uid: z.string().nullable(),
     url: z.string(),
     description: z.string(),
-    filter: z.object({ types: z.array(z.string()).optional(), channels: z.array(z.string()).optional() }),
+    filter: StoredFilterSchema,
     format: FormatSchema,
     headers: z.record(z.string(), z.string()),
     signing: SigningSchema,
@@ -104,7 +98,7 @@ const SECRET = z
 const SETTINGS = {
   uid: Uid.nullish(),
   description: z.string().nullish(),
-  filter: Filter.nullish(),
+  filter: FilterSchema.nullish(),
   format: FormatInputSchema.nullish(),
   headers: z.record(z.string(), z.string()).nullish().describe('Sent with every attempt.'),
   signing: SigningInputSchema.nullish(),

@@ -92,10 +92,8 @@ export interface Engine {
     after: LogPlace | null;
     limit: number;
     maxBytes: number;
-    types: string[] | null;
-    channels: string[] | null;
-    /** And what else must hold of an event. */
-    matches?: (event: LogEvent) => boolean;
+    /** null = all events. */
+    matches: ((event: LogEvent) => boolean) | null;
   }): Promise<{ events: LogEvent[]; cursor: LogPlace; done: boolean }>;
   /** The end of the log, with all that was committed before the call. @throws TidingsError `not_found` */
   head(appId: string): Promise<LogEnd>;

@@ -43,6 +43,7 @@ describe('openapi document', () => {
         'GET /v1/apps/{app}',
         'PATCH /v1/apps/{app}',
         'DELETE /v1/apps/{app}',
+        'POST /v1/filters/test',
         'PUT /v1/event-types/{type}',
         'GET /v1/event-types/{type}',
         'PATCH /v1/event-types/{type}',

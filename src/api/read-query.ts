@@ -1,6 +1,7 @@
 // What a reader of the log asks for. Taken apart by hand: reading is a hot path, and no schema runs on it.
 import type { FieldError } from '../core/errors.ts';
-import { type CompiledFilter, checkFilter, compileFilter } from '../core/filter.ts';
+import { type CompiledFilter, compileFilter } from '../core/filter.ts';
+import { MAX_WHERE_CHARS, readFilterQuery } from './filter-query.ts';
 import { invalidFields } from './problem.ts';
 
 export const MAX_READ_EVENTS = 1000;
@@ -25,7 +26,7 @@ export interface ReadQuery {
   signatures: string | null;
 }
 
-const MAX_TEXT_CHARS = { after: 500, types: 20_000, channels: 20_000, signatures: 200 };
+const MAX_TEXT_CHARS = { after: 500, types: 20_000, channels: 20_000, where: MAX_WHERE_CHARS, signatures: 200 };
 const NUMBERS = {
   limit: [1, MAX_READ_EVENTS],
   maxBytes: [MIN_READ_BYTES, MAX_READ_BYTES],
@@ -54,20 +55,17 @@ export function parseReadQuery(query: Record<string, unknown>): ReadQuery {
       errors.push({ path: `/${name}`, message: `\`${name}\` is not known here.` });
     }
   }
-  const { types, channels } = texts;
-  const lists = {
-    ...(types !== undefined && { types: types.split(',') }),
-    ...(channels !== undefined && { channels: channels.split(',') }),
-  };
-  const isFiltered = types !== undefined || channels !== undefined;
-  if (isFiltered) errors.push(...checkFilter(lists, ''));
+  const { types, channels, where } = texts;
+  const isFiltered = types !== undefined || channels !== undefined || where !== undefined;
+  const read = isFiltered ? readFilterQuery(texts) : null;
+  if (read !== null) errors.push(...read.errors);
   if (errors.length > 0) throw invalidFields(errors, 'query');
   return {
     after: texts.after ?? null,
     limit: numbers.limit ?? DEFAULT_READ_EVENTS,
     maxBytes: numbers.maxBytes ?? DEFAULT_READ_BYTES,
-    filter: isFiltered ? compileFilter(lists) : null,
-    filterKey: isFiltered ? `${types ?? ''} ${channels ?? ''}` : '',
+    filter: read === null ? null : compileFilter(read.filter),
+    filterKey: isFiltered ? `${types ?? ''} ${channels ?? ''} ${where ?? ''}` : '',
     waitSeconds: numbers.wait ?? null,
     signatures: texts.signatures ?? null,
   };

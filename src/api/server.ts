@@ -29,6 +29,7 @@ import { eventTypeVersionRoutes } from './routes/event-type-versions.ts';
 import { eventTypeRoutes } from './routes/event-types.ts';
 import { eventRoutes } from './routes/events.ts';
 import { explainRoutes } from './routes/explain.ts';
+import { filterRoutes } from './routes/filters.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { publishRoutes } from './routes/publish.ts';
 import { readLogRoutes } from './routes/read-log.ts';
@@ -51,6 +52,7 @@ const API_ROUTES = [
   keyRoutes,
   eventTypeRoutes,
   eventTypeVersionRoutes,
+  filterRoutes,
   eventRoutes,
   streamRoutes,
   endpointRoutes,

@@ -8,7 +8,7 @@ import type { z } from 'zod';
 import { uuidFromId } from '../core/id.ts';
 import { commitConsumer } from '../storage/consumer-leases.ts';
 import { readConsumer } from '../storage/consumers.ts';
-import { beginStream, StreamQuery } from './begin-stream.ts';
+import { beginStream, StreamQuery, streamFilter } from './begin-stream.ts';
 import type { ApiContext } from './context.ts';
 import type { LogPlace } from './engine.ts';
 import { cursorWriter } from './event-json.ts';
@@ -71,7 +71,7 @@ async function beginSocket(
   try {
     const { keyId, appId } = await callerOf(context, request, app);
     const { after, ...query } = parseQuery(request.url ?? '');
-    const { start, types, channels, consumer } = await readerOf(context, appId, query);
+    const { start, filter, consumer } = await readerOf(context, appId, query);
     const cursorOf = cursorWriter(context.instance, uuidFromId('app', appId));
     const form = webSocketForm(cursorOf);
     const { stream, release } = await beginStream(context, {
@@ -79,8 +79,7 @@ async function beginSocket(
       keyId,
       after,
       start,
-      types,
-      channels,
+      filter,
       form,
       sink: session,
     });
@@ -105,16 +104,13 @@ async function callerOf(context: ApiContext, request: IncomingMessage, app: stri
 }
 
 /** Where a stream begins without `after`, what it takes, and what an acknowledgement does. */
-async function readerOf(context: ApiContext, appId: string, { consumer: name, types, channels }: Query) {
-  if (name === undefined) {
-    return { start: null, types: types?.split(',') ?? null, channels: channels?.split(',') ?? null, consumer: null };
-  }
-  if (types !== undefined || channels !== undefined) {
-    const path = types === undefined ? '/channels' : '/types';
-    throw invalidFields(
-      [{ path, message: 'A consumer has its own filter: leave this out, or change the consumer.' }],
-      'query',
-    );
+async function readerOf(context: ApiContext, appId: string, query: Query) {
+  const { consumer: name } = query;
+  if (name === undefined) return { start: null, filter: streamFilter(query), consumer: null };
+  const given = (['types', 'channels', 'where'] as const).find((member) => query[member] !== undefined);
+  if (given !== undefined) {
+    const message = 'A consumer has its own filter: leave this out, or change the consumer.';
+    throw invalidFields([{ path: `/${given}`, message }], 'query');
   }
   const key = consumerKey(appId, name);
   const { place, filter } = await readConsumer(context.db, key);
@@ -126,7 +122,7 @@ async function readerOf(context: ApiContext, appId: string, { consumer: name, ty
       consumer.place = done;
     },
   };
-  return { start: place, types: filter.types ?? null, channels: filter.channels ?? null, consumer };
+  return { start: place, filter, consumer };
 }
 
 type Query = z.infer<typeof StreamQuery>;

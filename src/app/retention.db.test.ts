@@ -291,7 +291,7 @@ describe('a reader of the log', () => {
     const cache = new EventCache({ db: app.db, options: { maxBytes: 1 } });
     const rendered = new RenderedLog({ cache, instance: { cursorKey: Buffer.alloc(32), generation: 1 } });
     const head = (await readHead(app.db, app.appId))!;
-    const request = { appId: app.appId, limit: 100, maxBytes: 1e6, types: null, channels: null };
+    const request = { appId: app.appId, limit: 100, maxBytes: 1e6, matches: null };
     const read = (after: { position: number; day: string } | null) =>
       readLog({ db: app.db, cache, rendered }, { ...request, after }, head);
     const first = await read(null);
@@ -314,7 +314,7 @@ describe('a reader of the log', () => {
     const cache = new EventCache({ db: app.db, options: { maxBytes: 1 } });
     const rendered = new RenderedLog({ cache, instance: { cursorKey: Buffer.alloc(32), generation: 1 } });
     const head = (await readHead(app.db, app.appId))!;
-    const request = { appId: app.appId, limit: 50, maxBytes: 1e6, types: null, channels: null };
+    const request = { appId: app.appId, limit: 50, maxBytes: 1e6, matches: null };
     let after: { position: number; day: string } | null = null;
     let last = 0;
     const dropping = setup({ eventDays: 4 }).retention.takeTurn();

@@ -280,10 +280,12 @@ function normaliseHeaders(headers: Record<string, string>): Record<string, strin
   );
 }
 
-function normaliseFilter({ types, channels }: EndpointFilter): EndpointFilter {
+/** A filter that was checked: entries that stand twice once, and nothing that is undefined. */
+export function normaliseFilter({ types, channels, where }: EndpointFilter): EndpointFilter {
   return {
     ...(types && { types: [...new Set(types)] }),
     ...(channels && { channels: [...new Set(channels)] }),
+    ...(where && { where }),
   };
 }
 

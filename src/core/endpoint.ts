@@ -2,6 +2,7 @@
 import type { EndpointAuth } from './endpoint-auth.ts';
 import { type EndpointFormat, STANDARD_FORMAT } from './formats/endpoint-format.ts';
 import type { Signing } from './signing/signing.ts';
+import type { Where } from './where.ts';
 
 export const ENDPOINT_STATES = ['active', 'pausing', 'paused', 'disabled', 'pull'] as const;
 export type EndpointState = (typeof ENDPOINT_STATES)[number];
@@ -14,6 +15,8 @@ export interface EndpointFilter {
   types?: string[];
   /** Event matches when it has at least one of these; absent = any. */
   channels?: string[];
+  /** And these conditions on its data, type, time and channels must be met. */
+  where?: Where;
 }
 
 export interface EndpointConfig {

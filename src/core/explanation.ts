@@ -113,8 +113,16 @@ function withStandstill(words: string, standstill: string | null): string {
 }
 
 function mismatchWords({ path, expected, actual }: Mismatch): string {
-  const is = typeof actual === 'string' ? actual : actual.join(', ');
-  return `its ${path.slice(1)} ${is === '' ? 'are none' : `${typeof actual === 'string' ? 'is' : 'are'} ${is}`}, asked for is ${expected.join(' or ')}`;
+  const name = path === '' ? '' : path.slice(1).replaceAll('/', '.');
+  if (!Array.isArray(expected)) {
+    const wanted = JSON.stringify(expected);
+    if (name === '') return `it does not meet ${wanted}`;
+    return actual === undefined
+      ? `it has no ${name}, asked for is ${wanted}`
+      : `its ${name} is ${JSON.stringify(actual)}, asked for is ${wanted}`;
+  }
+  const is = Array.isArray(actual) ? actual.join(', ') : String(actual);
+  return `its ${name} ${is === '' ? 'are none' : `${Array.isArray(actual) ? 'are' : 'is'} ${is}`}, asked for is ${expected.join(' or ')}`;
 }
 
 function attemptCount(count: number): string {

@@ -7,7 +7,7 @@ describe('filter versions', () => {
     { configVersion: 3, fromPosition: 10, filter: { types: ['a'] } },
   ]);
   const takes = (configVersion: number, type: string) =>
-    versionAt(versions, configVersion).compiled.matches({ type, channels: [] });
+    versionAt(versions, configVersion).compiled.takes({ type, channels: [] });
 
   test('are those that were valid at the time', () => {
     expect(versions.map(({ configVersion }) => configVersion)).toEqual([3, 7]);

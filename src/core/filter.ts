@@ -1,9 +1,15 @@
 // Which events an endpoint takes. A filter is compiled once per configuration version and then asked for every event, so
 // `matches` allocates nothing; and it is total: no filter and no event makes it throw (design rule 18). Patterns are
 // matched without backtracking: each literal piece is looked for once, from where the piece before it ended.
+//
+// A filter without `where` never looks at the data, and one with it only when type and channels are taken.
 import type { EndpointFilter } from './endpoint.ts';
 import type { FieldError } from './errors.ts';
 import { CHANNEL_PATTERN } from './event.ts';
+import { isJsonObject, type JsonObject } from './json-value.ts';
+import { type Braces, readWhere, type Where } from './where.ts';
+import { compileWhere, type WhereEvent } from './where-match.ts';
+import { unmetOf } from './where-why.ts';
 
 export const MAX_FILTER_TYPES = 256;
 export const MAX_FILTER_CHANNELS = 100;
@@ -11,20 +17,25 @@ export const MAX_FILTER_CHANNELS = 100;
 export const TYPE_PATTERN_PATTERN = /^[a-zA-Z0-9_.*-]{1,128}$/;
 
 /** What a filter looks at. */
-export interface Filterable {
-  readonly type: string;
-  readonly channels: readonly string[];
-}
+export type Filterable = WhereEvent;
 
-/** A condition that an event did not meet; `path` points into the event, such as `/type`. */
+/** A condition that an event did not meet; `path` is a JSON pointer into the event, such as `/type`. */
 export interface Mismatch {
   path: string;
-  expected: readonly string[];
-  actual: string | readonly string[];
+  /** The types or channels that are taken; or the condition of `where`, as `{"$gt": 100}`. */
+  expected: readonly string[] | JsonObject;
+  /** What is there, or its beginning; absent when nothing is. */
+  actual?: unknown;
 }
 
 export interface CompiledFilter {
+  /** An event that the filter cannot be asked about matches: it must not be lost in silence. `failure` tells. */
   matches(event: Filterable): boolean;
+  /** Whether type and channels are taken, whatever `where` says. */
+  takes(event: { type: string; channels: readonly string[] }): boolean;
+  hasWhere: boolean;
+  /** Why the filter cannot be asked about the event; null when it can. */
+  failure(event: Filterable): string | null;
   /** The types this filter can be indexed under; null when it has patterns or takes all types. */
   exactTypes: readonly string[] | null;
   /** `why` lists every condition that does not hold: it is empty exactly when the event matches. */
@@ -34,19 +45,75 @@ export interface CompiledFilter {
 export function compileFilter(filter: EndpointFilter): CompiledFilter {
   const takesType = compileTypes(filter.types);
   const takesChannels = compileChannels(filter.channels);
-  const exact = filter.types !== undefined && !filter.types.some(isPattern);
+  const takes = (event: { type: string; channels: readonly string[] }) =>
+    takesType(event.type) && takesChannels(event.channels);
+  const whereOf = filter.where === undefined ? null : new LazyWhere(filter.where);
   return {
-    matches: (event) => takesType(event.type) && takesChannels(event.channels),
-    exactTypes: exact ? [...new Set(filter.types)].sort() : null,
+    matches: whereOf === null ? takes : (event) => takes(event) && whereOf.matches(event),
+    takes,
+    hasWhere: whereOf !== null,
+    failure: (event) => (whereOf !== null && takes(event) ? whereOf.failure(event) : null),
+    exactTypes: exactTypesOf(filter),
     explain(event) {
       const why: Mismatch[] = [];
       if (!takesType(event.type)) why.push({ path: '/type', expected: filter.types ?? [], actual: event.type });
       if (!takesChannels(event.channels)) {
         why.push({ path: '/channels', expected: filter.channels ?? [], actual: event.channels });
       }
+      if (whereOf !== null) why.push(...whereOf.unmet(event));
       return { matches: why.length === 0, why };
     },
   };
+}
+
+/** Compiled when it is first asked: of an endpoint's past filters most never are. */
+class LazyWhere {
+  readonly #where: Where;
+  #braces: Braces | null = null;
+  #decide: ((event: Filterable) => boolean) | null = null;
+
+  constructor(where: Where) {
+    this.#where = where;
+  }
+
+  matches(event: Filterable): boolean {
+    try {
+      this.#decide ??= this.#compile();
+      return this.#decide(event);
+    } catch {
+      return true;
+    }
+  }
+
+  failure(event: Filterable): string | null {
+    try {
+      this.#decide ??= this.#compile();
+      this.#decide(event);
+      return null;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+
+  /** None when the filter cannot be asked. */
+  unmet(event: Filterable): Mismatch[] {
+    if (this.matches(event)) return [];
+    return unmetOf(this.#braces!, event);
+  }
+
+  #compile(): (event: Filterable) => boolean {
+    const { braces, errors } = readWhere(this.#where, '');
+    if (errors.length > 0) throw new Error(`The filter cannot be used, at ${errors[0].path}: ${errors[0].message}`);
+    this.#braces = braces;
+    return compileWhere(braces);
+  }
+}
+
+function exactTypesOf({ types, where }: EndpointFilter): readonly string[] | null {
+  if (types !== undefined) return types.some(isPattern) ? null : [...new Set(types)].sort();
+  const wanted = where?.type;
+  const list = isJsonObject(wanted) ? (wanted.$in ?? [wanted.$eq]) : [wanted];
+  return Array.isArray(list) && list.every((type) => typeof type === 'string') ? [...new Set(list)].sort() : null;
 }
 
 function compileTypes(types: readonly string[] | undefined): (type: string) => boolean {
@@ -107,18 +174,18 @@ function matchesPattern(pattern: Pattern, text: string): boolean {
 /** What is wrong with a filter as received, with paths below `path`; empty when it can be compiled. */
 export function checkFilter(filter: unknown, path = '/filter'): FieldError[] {
   if (typeof filter !== 'object' || filter === null || Array.isArray(filter)) {
-    return [{ path, message: 'The filter must be an object with `types` and/or `channels`.' }];
+    return [{ path, message: 'The filter must be an object with `types`, `channels` or `where`.' }];
   }
   const errors: FieldError[] = [];
   for (const key of Object.keys(filter)) {
-    if (key !== 'types' && key !== 'channels') {
+    if (key !== 'types' && key !== 'channels' && key !== 'where') {
       errors.push({
         path: `${path}/${key}`,
-        message: `A filter has no \`${key}\`. It may have \`types\` and \`channels\`.`,
+        message: `A filter has no \`${key}\`. It may have \`types\`, \`channels\` and \`where\`.`,
       });
     }
   }
-  const { types, channels } = filter as { types?: unknown; channels?: unknown };
+  const { types, channels, where } = filter as { types?: unknown; channels?: unknown; where?: unknown };
   checkList(errors, types, {
     path: `${path}/types`,
     noun: 'type',
@@ -133,6 +200,7 @@ export function checkFilter(filter: unknown, path = '/filter'): FieldError[] {
     pattern: CHANNEL_PATTERN,
     rule: 'Use 1 to 128 of the characters A-Z a-z 0-9 _ . : / -; patterns are for types only.',
   });
+  if (where !== undefined) errors.push(...readWhere(where, `${path}/where`).errors);
   return errors;
 }
 

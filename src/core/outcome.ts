@@ -6,6 +6,7 @@ export type OutcomeKind = (typeof OUTCOMES)[number];
 /**
  * The one list of reason codes. `delivered` is the only reason of a delivered attempt; `expired` is that of an event that
  * retention dropped before it was delivered, `skipped` of one that held up a strict lane until that was resumed from the head,
+ * `filter_error` of one that the endpoint's filter could not be asked about,
  * `format_failed` of one that cannot be written in the endpoint's format, `auth_failed` of an attempt that was not made because there was no
  * access token to make it with. Stored by index: new ones go to the end.
  */

@@ -2,6 +2,7 @@
 // on the condition that the cursor is still where it was: so a lease never covers what was not read, and who loses the race has only read.
 import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
+import { compileFilter } from '../core/filter.ts';
 import type { LogPlace } from '../log/event-cache.ts';
 import { leaseConsumer, leasedError, leaseLost, skipUnmatched } from '../storage/consumer-leases.ts';
 import { type Consumer, type ConsumerLease, readConsumer } from '../storage/consumers.ts';
@@ -93,7 +94,7 @@ async function readNext(
   untilMs: number,
 ): Promise<ReadPage> {
   const { appId, heldLeaseId, max, maxBytes, signal } = options;
-  const { filter } = consumer;
+  const filter = compileFilter(consumer.filter);
   let after: LogPlace = consumer.place;
   if (max === 0) return { events: [], cursor: after, done: false };
   for (let empty = 0; ; ) {
@@ -103,8 +104,7 @@ async function readNext(
         after,
         limit: max,
         maxBytes,
-        types: filter.types ?? null,
-        channels: filter.channels ?? null,
+        matches: filter.matches,
       })
       .catch((error) => Promise.reject(withAdvice(error, consumer)));
     if (page.events.length > 0) return page;

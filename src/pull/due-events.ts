@@ -64,8 +64,6 @@ async function readUndelivered(parts: DueParts, request: DueRequest, due: Due, f
       after: null,
       limit,
       maxBytes,
-      types: null,
-      channels: null,
       matches,
     });
     return { ...page, events: [...failed, ...page.events] };
@@ -81,7 +79,7 @@ async function readAfter(
   const { appId, limit, maxBytes, waitMs, signal } = request;
   const untilMs = performance.now() + waitMs;
   for (let after = from; ; ) {
-    const page = await parts.read({ appId, after, limit, maxBytes, types: null, channels: null, matches });
+    const page = await parts.read({ appId, after, limit, maxBytes, matches });
     after = page.cursor;
     if (page.events.length > 0 || !page.done) return page;
     const timeoutMs = untilMs - performance.now();

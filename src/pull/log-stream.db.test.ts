@@ -87,7 +87,7 @@ async function setup({ cacheBytes = 8 * 1024 * 1024, runBytes = 256 * 1024, runs
       );
   };
   const open = async (sink: Sink, more: Partial<StreamRequest> = {}, meanwhile = async () => {}): Promise<Sink> => {
-    const request = { appId, after: null, types: null, channels: null, form: FORM, sink, ...more };
+    const request = { appId, after: null, filter: {}, form: FORM, sink, ...more };
     const parts = { db, runs, readers, tail, readHead: head, onError };
     sink.stream = await openStream(parts, request);
     await meanwhile();
@@ -147,8 +147,8 @@ describe('log stream', () => {
 
   test('goes over what does not match, and is sent the rest', async () => {
     const log = await setup();
-    const none = await log.open(new Sink(0), { types: ['none'] });
-    const some = await log.open(new Sink(2), { types: ['c.*'] });
+    const none = await log.open(new Sink(0), { filter: { types: ['none'] } });
+    const some = await log.open(new Sink(2), { filter: { types: ['c.*'] } });
     for (let round = 0; round < 3; round++) {
       await log.append(400);
       await log.append(1, { type: 'c.d' });

@@ -1,4 +1,5 @@
 // Opens a stream of an app's log. What can be wrong with its cursor is found here, before anything is sent.
+import type { EndpointFilter } from '../core/endpoint.ts';
 import { TidingsError } from '../core/errors.ts';
 import { compileFilter } from '../core/filter.ts';
 import type { LogPlace } from '../log/event-cache.ts';
@@ -14,8 +15,7 @@ export interface StreamRequest {
   appId: string;
   /** Where it begins; null = at the oldest event kept, `now` = at the head. */
   after: LogPlace | 'now' | null;
-  types: string[] | null;
-  channels: string[] | null;
+  filter: EndpointFilter;
   form: FrameForm;
   sink: StreamSink;
 }
@@ -32,11 +32,11 @@ export interface OpenStreamParts {
 
 /** A stream that is yet to be started. @throws TidingsError `not_found`, `cursor_ahead`, `cursor_expired` */
 export async function openStream(parts: OpenStreamParts, request: StreamRequest): Promise<LogStream> {
-  const { appId, types, channels, form, sink } = request;
+  const { appId, form, sink } = request;
   const { runs, readers, tail, onError } = parts;
   const { head, after } = await placesOf(parts, request);
-  const filter = compileFilter({ ...(types && { types }), ...(channels && { channels }) });
-  const filterKey = types || channels ? JSON.stringify([types, channels]) : '';
+  const filter = compileFilter(request.filter);
+  const filterKey = Object.keys(request.filter).length === 0 ? '' : JSON.stringify(request.filter);
   if (after.position < head.position) await runs.load({ appId, after, form, filter, filterKey }, head);
   return new LogStream({
     appId,

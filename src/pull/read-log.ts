@@ -3,7 +3,6 @@
 
 import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
-import { compileFilter } from '../core/filter.ts';
 import type { EventCache, LogPlace } from '../log/event-cache.ts';
 import type { Queryable } from '../storage/database.ts';
 import type { Head } from '../storage/heads.ts';
@@ -16,10 +15,8 @@ export interface ReadRequest {
   after: LogPlace | null;
   limit: number;
   maxBytes: number;
-  types: string[] | null;
-  channels: string[] | null;
-  /** And what else must hold of an event. */
-  matches?: (event: LogEvent) => boolean;
+  /** null = all events. */
+  matches: ((event: LogEvent) => boolean) | null;
 }
 
 export interface ReadPage {
@@ -54,16 +51,11 @@ export async function readLog(parts: ReadParts, request: ReadRequest, head: Head
 }
 
 async function readAfter(parts: ReadParts, request: ReadRequest, start: LogPlace, head: Head): Promise<ReadPage> {
-  const { appId, limit, maxBytes } = request;
+  const { appId, limit, maxBytes, matches } = request;
   if (start.position > head.position) {
     const detail = `The cursor is at position ${start.position}, but the log ends at ${head.position}. Was the database restored? Read on from a cursor of this log.`;
     throw new TidingsError('cursor_ahead', detail);
   }
-  const filter = compileFilter({
-    ...(request.types && { types: request.types }),
-    ...(request.channels && { channels: request.channels }),
-  });
-  const matches = (event: LogEvent): boolean => filter.matches(event) && (request.matches?.(event) ?? true);
   const events: LogEvent[] = [];
   let cursor = start;
   let bytes = 0;
@@ -75,7 +67,7 @@ async function readAfter(parts: ReadParts, request: ReadRequest, start: LogPlace
       break;
     }
     for (const event of chunk) {
-      if (matches(event)) {
+      if (matches === null || matches(event)) {
         if (events.length >= limit || (events.length > 0 && bytes + event.data.length > maxBytes)) {
           return { events, cursor, done: false };
         }

@@ -30,7 +30,7 @@ export interface FailedRequest {
  * would end alike (design rule 18). Mended, the dead events are resent.
  */
 export function isFinal(reason: Reason): boolean {
-  return reason === 'format_failed';
+  return reason === 'format_failed' || reason === 'filter_error';
 }
 
 /** The schedule of an endpoint, in seconds. */

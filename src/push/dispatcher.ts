@@ -20,6 +20,7 @@ import { AppLanes } from './app-lanes.ts';
 import { type LoadedApp, loadApp, loadReplaysOf } from './app-loader.ts';
 import type { DeliveryBatch } from './delivery-batch.ts';
 import { buildBatch, buildRequest, type DeliveryRequest } from './delivery-request.ts';
+import { filterFailure } from './filter-failure.ts';
 import { Flusher, type FlusherOptions } from './flusher.ts';
 import type { Lane } from './lane.ts';
 import { drainLanes } from './lane-drain.ts';
@@ -375,6 +376,11 @@ export class Dispatcher {
     const { endpoint } = request;
     if (endpoint.target instanceof TidingsError) {
       setImmediate(done, unsent('rejected', 'address_forbidden', endpoint.target.detail));
+      return;
+    }
+    const failure = filterFailure(request);
+    if (failure !== null) {
+      setImmediate(done, unsent('rejected', 'filter_error', failure));
       return;
     }
     const { version, sender, onError } = this.#parts;

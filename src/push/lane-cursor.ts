@@ -96,6 +96,10 @@ export abstract class LaneCursor<F extends Feed = Feed> {
     return false;
   }
 
+  get isFiltered(): boolean {
+    return true;
+  }
+
   get isLive(): boolean {
     return this.uuid === LIVE_CURSOR_UUID;
   }

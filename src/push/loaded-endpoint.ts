@@ -39,6 +39,8 @@ export interface LoadedEndpoint {
   signer: Signer | null;
   /** By the filter that was valid where the event stands (design rule 4). */
   matches(event: LogEvent): boolean;
+  /** Why its filter cannot be asked about an event; null = it always can, for it has never had a `where`. */
+  filterFailure: ((event: LogEvent) => string | null) | null;
   /** The types of the newest filter when it can be indexed by them; null = it must be asked for every event. */
   exactTypes: readonly string[] | null;
 }
@@ -80,6 +82,9 @@ export function loadEndpoint(
       if (event.configVersion >= newest.configVersion) return newest.compiled.matches(event);
       return versionAt(versions, event.configVersion).compiled.matches(event);
     },
+    filterFailure: versions.some(({ compiled }) => compiled.hasWhere)
+      ? (event) => versionAt(versions, event.configVersion).compiled.failure(event)
+      : null,
     exactTypes: newest.compiled.exactTypes,
   };
 }

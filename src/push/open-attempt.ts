@@ -30,6 +30,8 @@ export interface AttemptOwner extends FlushedLane {
 /** The cursor that an attempt is made for. */
 interface AttemptCursor {
   readonly uuid: string;
+  /** Whether it hands out what the endpoint's filter takes; else it is told which events. */
+  readonly isFiltered: boolean;
   taken(attempt: OpenAttempt): void;
   committed(attempt: OpenAttempt): void;
 }

@@ -32,6 +32,10 @@ export class ReplayCursor extends LaneCursor {
     return 'replay';
   }
 
+  override get isFiltered(): boolean {
+    return this.replay.only === 'all';
+  }
+
   /** Whether every event of its range is delivered or dead. */
   get isComplete(): boolean {
     return this.isIdle && !this.hasFailed;

@@ -1,15 +1,10 @@
 // Consumers: named readers whose cursor is kept here. What moves the cursor is consumer-leases.ts.
+import type { EndpointFilter } from '../core/endpoint.ts';
 import { TidingsError } from '../core/errors.ts';
 import { idFromUuid, uuidFromId } from '../core/id.ts';
 import { noApp } from './apps.ts';
 import type { Query, Queryable } from './database.ts';
 import type { EventPlace } from './events.ts';
-
-export interface ConsumerFilter {
-  /** Exact types or patterns, as in an endpoint's filter; absent = all. */
-  types?: string[];
-  channels?: string[];
-}
 
 export interface ConsumerLease {
   id: string;
@@ -23,7 +18,7 @@ export interface ConsumerLease {
 export interface Consumer {
   appId: string;
   name: string;
-  filter: ConsumerFilter;
+  filter: EndpointFilter;
   /** Everything up to here is committed. */
   place: EventPlace;
   lease: ConsumerLease | null;
@@ -48,7 +43,7 @@ export interface ConsumerKey {
 export interface ConsumerRow {
   app_id: string;
   name: string;
-  filter: ConsumerFilter;
+  filter: EndpointFilter;
   position: number;
   day: string;
   lease_id: string | null;
@@ -116,7 +111,7 @@ const CHANGE = {
 } satisfies Query;
 
 /** Gives an existing consumer another filter, valid for what is leased from now on; false when there is none of that name. */
-export async function changeConsumer(db: Queryable, key: ConsumerKey, filter: ConsumerFilter): Promise<boolean> {
+export async function changeConsumer(db: Queryable, key: ConsumerKey, filter: EndpointFilter): Promise<boolean> {
   const rows = await db.query(CHANGE, [uuidFromId('app', key.appId), key.name, JSON.stringify(filter)]);
   return rows.length > 0;
 }
@@ -125,7 +120,7 @@ export async function changeConsumer(db: Queryable, key: ConsumerKey, filter: Co
 export async function createConsumer(
   db: Queryable,
   key: ConsumerKey,
-  { filter, start }: { filter: ConsumerFilter; start: EventPlace },
+  { filter, start }: { filter: EndpointFilter; start: EventPlace },
 ): Promise<boolean> {
   const values = [uuidFromId('app', key.appId), key.name, JSON.stringify(filter), start.position, start.day];
   if ((await db.query(CREATE, values)).length > 0) return true;

@@ -1,9 +1,11 @@
 // What a replay would send, counted without sending: the same range, filters and rows as the lane goes by. The work is bounded: of a
 // long range samples are counted, spread evenly from its beginning to its end, and the rest is estimated from them.
+import type { LogEvent } from '../core/event.ts';
 import { compileFilter } from '../core/filter.ts';
 import { type FilterVersion, versionAt } from '../core/filter-versions.ts';
 import { uuidFromId } from '../core/id.ts';
 import type { Query, Queryable } from './database.ts';
+import { readEvents } from './events.ts';
 import { LIVE_CURSOR_UUID } from './flush.ts';
 import { positionsToReplay } from './replay-positions.ts';
 import type { Replay } from './replays.ts';
@@ -11,6 +13,9 @@ import type { Replay } from './replays.ts';
 /** Positions of one count, and how many are counted at most. */
 const PLAN_CHUNK = 10_000;
 const MAX_CHUNKS = 10;
+/** Of one read of the events themselves. */
+const READ_CHUNK = 1000;
+const MAX_READ_BYTES = 4 * 1024 * 1024;
 /** Failed or dead events that are looked at unless told; and how many of them are counted. */
 export const MAX_PLANNED_FAILED = 20_000;
 const FAILED_CHUNK = 5000;
@@ -72,15 +77,22 @@ export async function planReplay(
 ): Promise<ReplayPlan> {
   const byType = compileFilter(replay.types === null ? {} : { types: replay.types });
   if (replay.only !== 'all') {
-    return await planFailed(db, { ...replay, only: replay.only }, (row) => byType.matches(filterable(row)));
+    return await planFailed(db, { ...replay, only: replay.only }, (row) => byType.takes(headOf(row)));
+  }
+  if (versions.some(({ compiled }) => compiled.hasWhere)) {
+    return await planEvents(
+      db,
+      replay,
+      (event) => byType.takes(event) && versionAt(versions, event.configVersion).compiled.matches(event),
+    );
   }
   return await planRange(db, replay, (row) => {
-    const event = filterable(row);
-    return byType.matches(event) && versionAt(versions, row.config_version).compiled.matches(event);
+    const event = headOf(row);
+    return byType.takes(event) && versionAt(versions, row.config_version).compiled.takes(event);
   });
 }
 
-function filterable({ type, channels }: CountRow) {
+function headOf({ type, channels }: CountRow) {
   return { type, channels: channels ?? [] };
 }
 
@@ -103,6 +115,41 @@ async function planRange(
       if (matches(row)) count.add(row);
     }
     looked += until - after;
+  }
+  return count.plan(looked === length ? 1 : length / looked);
+}
+
+/** Filters that look at the data: the events themselves are read, so of less of the range. */
+async function planEvents(
+  db: Queryable,
+  { appId, from, to }: PlannedReplay,
+  matches: (event: LogEvent) => boolean,
+): Promise<ReplayPlan> {
+  const count = new PlanCount();
+  const length = to.position - from.position;
+  const chunks = Math.min(Math.ceil(length / READ_CHUNK), MAX_CHUNKS);
+  const isSample = length > MAX_CHUNKS * READ_CHUNK;
+  let looked = 0;
+  for (let i = 0; i < chunks; i++) {
+    const offset = isSample ? Math.round((i * (length - READ_CHUNK)) / (chunks - 1)) : i * READ_CHUNK;
+    const first = from.position + offset + 1;
+    const last = Math.min(first + READ_CHUNK - 1, to.position);
+    const events = await readEvents(db, {
+      appId,
+      from: first,
+      to: last,
+      day: from.day,
+      lastDay: to.day,
+      maxBytes: MAX_READ_BYTES,
+    });
+    for (const event of events) {
+      if (!matches(event)) continue;
+      const { appendedMs } = event;
+      count.add({ events: 1, bytes: event.data.length, oldest_ms: appendedMs, newest_ms: appendedMs });
+    }
+    // Large events end a chunk early; what retention has dropped counts as looked at.
+    const end = events.at(-1)?.position ?? last;
+    looked += (events.reduce((sum, { data }) => sum + data.length, 0) < MAX_READ_BYTES ? last : end) - first + 1;
   }
   return count.plan(looked === length ? 1 : length / looked);
 }
@@ -162,7 +209,7 @@ class PlanCount {
   #oldestMs = Number.POSITIVE_INFINITY;
   #newestMs = Number.NEGATIVE_INFINITY;
 
-  add(row: CountRow): void {
+  add(row: Omit<CountRow, 'config_version' | 'type' | 'channels'>): void {
     this.#events += row.events;
     this.#bytes += row.bytes;
     this.#oldestMs = Math.min(this.#oldestMs, row.oldest_ms);

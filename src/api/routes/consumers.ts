@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { UID_PATTERN } from '../../core/endpoint-config.ts';
+import type { EndpointFilter } from '../../core/endpoint.ts';
+import { normaliseFilter, UID_PATTERN } from '../../core/endpoint-config.ts';
 import { TidingsError } from '../../core/errors.ts';
 import { checkFilter } from '../../core/filter.ts';
 import {
-  type ConsumerFilter,
   changeConsumer,
   createConsumer,
   deleteConsumer,
@@ -129,11 +129,10 @@ export function consumerKey(appId: string, name: string): { appId: string; name:
   return { appId, name };
 }
 
-function acceptFilter(filter: ConsumerFilter): ConsumerFilter {
+function acceptFilter(filter: EndpointFilter): EndpointFilter {
   const errors = checkFilter(filter);
   if (errors.length > 0) throw invalidFields(errors);
-  const { types, channels } = filter;
-  return { ...(types && { types }), ...(channels && { channels }) };
+  return normaliseFilter(filter);
 }
 
 /** @throws TidingsError `not_found`, `invalid_cursor`, `cursor_ahead`, `cursor_expired` */

@@ -72,6 +72,7 @@ describe('explain API', () => {
       fromPosition: 6,
       types: ['*'],
       channels: ['eu', 'us'],
+      where: null,
       why: [],
     });
   });

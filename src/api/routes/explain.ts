@@ -15,6 +15,7 @@ import { BreakerSchema, renderBreaker } from '../breaker-json.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
 import { stateOf } from '../endpoint-json.ts';
 import { cursorWriter } from '../event-json.ts';
+import { WhereSchema, WhySchema } from '../filter-json.ts';
 import { knownEndpoint } from '../known-endpoint.ts';
 import { PROBLEM_RESPONSES } from '../problem.ts';
 import { ReplaySchema, renderReplay } from '../replay-json.ts';
@@ -39,15 +40,8 @@ const ExplanationSchema = z
         fromPosition: z.int().describe('Valid from this position on.'),
         types: z.array(z.string()).nullable(),
         channels: z.array(z.string()).nullable(),
-        why: z
-          .array(
-            z.object({
-              path: z.string().describe('Into the event.'),
-              expected: z.array(z.string()),
-              actual: z.union([z.string(), z.array(z.string())]),
-            }),
-          )
-          .describe('Each condition that the event does not meet.'),
+        where: WhereSchema.nullable(),
+        why: WhySchema,
       })
       .describe("The endpoint's filter as it was where the event stands."),
     endpointState: z.enum(ENDPOINT_STATES),
@@ -144,11 +138,8 @@ async function explain(
       fromPosition: version.fromPosition,
       types: version.filter.types ?? null,
       channels: version.filter.channels ?? null,
-      why: match.why.map(({ path, expected, actual }) => ({
-        path,
-        expected: [...expected],
-        actual: typeof actual === 'string' ? actual : [...actual],
-      })),
+      where: version.filter.where ?? null,
+      why: match.why,
     },
     endpointState: await stateOf(endpoint, engine),
     breaker: renderBreaker(live?.breaker ?? lane.breaker),

@@ -16,6 +16,7 @@ import type { ApiContext, ApiServer } from '../context.ts';
 import type { LogPlace } from '../engine.ts';
 import { EventSchema } from '../event-json.ts';
 import { eventSigner } from '../event-signer.ts';
+import { FILTER_QUERY } from '../filter-query.ts';
 import { buildAnswer, type LogAnswer, writeAnswer, writeNotModified } from '../log-answer.ts';
 import { hashRequest, readPageTags, type TaggedPage, writePageTag } from '../page-tag.ts';
 import { PROBLEM_RESPONSES, writeProblem } from '../problem.ts';
@@ -54,8 +55,9 @@ const QUERY = z.object({
     .max(MAX_READ_BYTES)
     .default(DEFAULT_READ_BYTES)
     .describe('Bytes of events in one answer; a larger event comes alone.'),
-  types: z.string().optional().describe('Only these types, separated by commas; `*` stands for any characters.'),
-  channels: z.string().optional().describe('Only events with at least one of these, separated by commas.'),
+  types: z.string().optional().describe(FILTER_QUERY.types),
+  channels: z.string().optional().describe(FILTER_QUERY.channels),
+  where: z.string().optional().describe(FILTER_QUERY.where),
   wait: z
     .int()
     .min(0)

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { TidingsError } from '../../core/errors.ts';
 import { uuidFromId } from '../../core/id.ts';
 import { appAccess } from '../access.ts';
-import { beginStream, StreamQuery } from '../begin-stream.ts';
+import { beginStream, StreamQuery, streamFilter } from '../begin-stream.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
 import { cursorWriter } from '../event-json.ts';
 import { invalidFields, PROBLEM_RESPONSES } from '../problem.ts';
@@ -62,8 +62,7 @@ export function streamRoutes(server: ApiServer, context: ApiContext): void {
         keyId: principal.keyId,
         after: request.headers['last-event-id'] || query.after,
         start: null,
-        types: query.types?.split(',') ?? null,
-        channels: query.channels?.split(',') ?? null,
+        filter: streamFilter(query),
         form: sseForm(cursorOf),
         sink: session,
       });
