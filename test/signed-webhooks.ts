@@ -740,8 +740,8 @@ export const SIGNED_WEBHOOKS: readonly SignedWebhook[] = [
   bodyHmac('smile-signature', {
     provider: 'smile',
     hash: 'sha512',
-    body: { id: 'ev-1', topic: 'customer/updated', data: 'flip-a' },
-    type: 'smile.customer.updated',
+    body: { id: 'ev-1', type: 'TASK_FINISHED', data: 'flip-a' },
+    type: 'smile.TASK_FINISHED',
     externalId: 'ev-1',
   }),
   webhook({

@@ -84,7 +84,7 @@ function templateProblem(value: string): string | null {
     if (!compileContent(value).coversBody) return 'must hold {body}, or a changed body would pass.';
     return value.includes('{option:') || value.includes('rl}') ? 'may not hold an option or the URL.' : null;
   } catch (error) {
-    return error instanceof Error ? error.message : 'is not a template.';
+    return error instanceof Error ? error.message.replace(/^The template /, '') : 'is not a template.';
   }
 }
 

@@ -15,8 +15,13 @@ export type Encoding = (typeof ENCODINGS)[number];
 
 /** Where signatures stand, and in what form. Several may be given: any that matches is enough, up to MAX_SIGNATURES. */
 export type SignaturePlace =
-  /** The whole header is one signature, after the prefix; of several headers those that are there. */
-  | { readonly form: 'whole'; readonly header: string | readonly string[]; readonly prefix?: string }
+  /** After the prefix one signature, or several with the separator between; of several headers those that are there. */
+  | {
+      readonly form: 'whole';
+      readonly header: string | readonly string[];
+      readonly prefix?: string;
+      readonly separator?: string;
+    }
   /** `t=1614265330,v1=5257a8…`: the values of the pairs that are named so. */
   | { readonly form: 'pairs'; readonly header: string; readonly pair: string }
   /** `v1,g0hM9S… v1,…`: space-separated, each after its version. */
@@ -119,6 +124,8 @@ export interface Provider {
   readonly methods?: readonly string[];
   /** The answer once the event is stored; default 200 with an empty body. */
   readonly accepted?: WebhookResponse;
+  /** The vendor wants no body even in a refusal. */
+  readonly refusesWithoutBody?: boolean;
   /** The vendor gives up on an answer after this long, where it says so. */
   readonly answerWithinSeconds?: number;
   /** What a user must know. */

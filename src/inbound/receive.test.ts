@@ -185,6 +185,27 @@ describe('receive', () => {
     expect(refusalOf(at(16))).toBe('too_many_signatures');
   });
 
+  test('takes any of the signatures that a header holds', () => {
+    for (const [provider, join] of [
+      ['synctera', (good: string, other: string) => `${other}.${good}`],
+      ['stripe', (good: string, other: string) => good.replace('v1=', `v1=${other},v0=${other},v1=`)],
+      ['persona', (good: string, other: string) => `${good.replace(/v1=.*/, `v1=${other}`)} ${good}`],
+      ['svix', (good: string, other: string) => `v1,${Buffer.from(other, 'hex').toString('base64')} ${good}`],
+    ] as const) {
+      const webhook = SIGNED_WEBHOOKS.find((candidate) => candidate.provider === provider)!;
+      const request = requestOf(webhook, NOW);
+      const header = join(request.headers[webhook.header!] as string, '00'.repeat(32));
+      expect(take(webhook, withHeaders(request, { [webhook.header!]: header })).kind, provider).toBe('event');
+    }
+    const docusign = SIGNED_WEBHOOKS.find(({ provider }) => provider === 'docusign')!;
+    const request = requestOf(docusign, NOW);
+    const moved = {
+      'x-docusign-signature-1': 'AAAA',
+      'x-docusign-signature-3': request.headers['x-docusign-signature-1'],
+    };
+    expect(take(docusign, withHeaders(request, moved)).kind).toBe('event');
+  });
+
   test('takes what nobody verifies only where that is said', () => {
     const request: WebhookRequest = {
       method: 'PUT',

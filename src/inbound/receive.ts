@@ -3,7 +3,7 @@
 import { emptyAnswer, type HandshakeContext } from './handshake.ts';
 import type { Pick, Place } from './place.ts';
 import type { Provider } from './provider.ts';
-import { type Refused, refused } from './refusal.ts';
+import { type Refusal, type Refused, refused } from './refusal.ts';
 import { isUsableSecret, verifyRequest } from './verifier.ts';
 import { MAX_EXTERNAL_ID_CHARS, RequestView, type WebhookRequest } from './webhook-request.ts';
 import type { WebhookResponse } from './webhook-response.ts';
@@ -51,14 +51,14 @@ export function receive(provider: Provider, request: WebhookRequest, context: Re
   if (early !== null) return early;
   const { methods = POST_ONLY, schemes } = provider;
   if (!methods.includes(request.method) && !methods.includes('*')) {
-    return refused({ reason: 'method_not_allowed', about: methods.join(', ') }, methods.join(', '));
+    return refuse(provider, { reason: 'method_not_allowed', about: methods.join(', ') });
   }
   const secrets = context.secrets.filter((secret) => isUsableSecret(schemes, secret));
   const { options, nowMs, certificate = () => undefined } = context;
   const verdict = verifyRequest(schemes, view, { secrets, options, nowMs, certificate });
   if (verdict.kind === 'certificate') return verdict;
   if (verdict.kind === 'invalid') {
-    return refused(verdict.reason === 'secret_missing' ? { ...verdict, about: provider.secret } : verdict);
+    return refuse(provider, verdict.reason === 'secret_missing' ? { ...verdict, about: provider.secret } : verdict);
   }
   const proven = verdict.secret === null ? context : { ...context, secrets: [verdict.secret] };
   const late = handshake(provider, 'verified', view, proven);
@@ -71,17 +71,24 @@ export function receive(provider: Provider, request: WebhookRequest, context: Re
   };
 }
 
+function refuse({ methods = POST_ONLY, refusesWithoutBody = false }: Provider, refusal: Refusal): Refused {
+  const whole = refused(refusal, methods.join(', '));
+  if (!refusesWithoutBody) return whole;
+  const { 'content-type': _type, ...headers } = whole.response.headers;
+  return { ...whole, response: emptyAnswer(whole.response.status, headers) };
+}
+
 function handshake(
-  { handshakes = [] }: Provider,
+  provider: Provider,
   when: 'before' | 'verified',
   view: RequestView,
   context: HandshakeContext,
 ): Received | null {
-  for (const { name, when: own, answer } of handshakes) {
+  for (const { name, when: own, answer } of provider.handshakes ?? []) {
     if (own !== when) continue;
     const given = answer(view, context);
     if (given === null) continue;
-    return 'refusal' in given ? refused(given.refusal) : { kind: 'handshake', name, ...given };
+    return 'refusal' in given ? refuse(provider, given.refusal) : { kind: 'handshake', name, ...given };
   }
   return null;
 }

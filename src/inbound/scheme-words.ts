@@ -54,10 +54,11 @@ function algorithmName(algorithm: Algorithm): string {
 function describePlace(place: SignaturePlace): string {
   switch (place.form) {
     case 'whole': {
-      const { prefix = '' } = place;
+      const { prefix = '', separator } = place;
       const [first, ...others] = typeof place.header === 'string' ? [place.header] : place.header;
       const to = others.length === 0 ? '' : ` to \`${others[others.length - 1]}\` (any)`;
-      return `in \`${first}\`${to}${prefix === '' ? '' : ` after \`${prefix}\``}`;
+      const several = separator === undefined ? '' : ` (several with \`${separator}\` between)`;
+      return `in \`${first}\`${to}${prefix === '' ? '' : ` after \`${prefix}\``}${several}`;
     }
     case 'pairs':
       return `as \`${place.pair}=\` in \`${place.header}\``;

@@ -35,13 +35,10 @@ export function readCandidates(
   const about = names[0];
   switch (place.form) {
     case 'whole': {
-      const { prefix = '' } = place;
+      const { prefix = '', separator } = place;
       if (!texts.every((text) => text.startsWith(prefix))) return { reason: 'signature_malformed', about };
-      return decoded(
-        texts.map((text) => text.slice(prefix.length)),
-        encoding,
-        about,
-      );
+      const bare = texts.map((text) => text.slice(prefix.length));
+      return decoded(separator === undefined ? bare : bare.flatMap((text) => text.split(separator)), encoding, about);
     }
     case 'pairs':
       return decoded(pairValues(texts[0], place.pair), encoding, about);

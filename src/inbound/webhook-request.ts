@@ -96,7 +96,8 @@ export function valueAt(root: unknown, path: string): unknown {
     if (key === '[]') {
       if (!Array.isArray(value) || value.length !== 1) return undefined;
       value = value[0];
-    } else if (Object.hasOwn(value, key)) value = (value as Record<string, unknown>)[key];
+    } else if (Object.hasOwn(value, key) && !(Array.isArray(value) && key === 'length'))
+      value = (value as Record<string, unknown>)[key];
     else return undefined;
   }
   return value;

@@ -100,9 +100,9 @@ export const CODE: readonly Provider[] = [
   {
     id: 'cursor',
     name: 'Cursor',
-    docs: 'https://cursor.com/docs/cloud-agent/api/webhooks',
-    evidence: 'catalogue',
-    checked: 'Second-hand lists that agree.',
+    docs: 'https://docs.cursor.com/en/background-agent/api/webhooks',
+    evidence: 'documentation',
+    checked: 'The documentation.',
     schemes: [bodyHmac({ header: 'x-webhook-signature', prefix: 'sha256=' })],
     secret: 'the secret of the webhook',
     type: [{ header: 'x-webhook-event' }, { body: 'event' }],

@@ -141,6 +141,8 @@ export const PAYMENTS: readonly Provider[] = [
     schemes: [
       {
         ...bodyHmac({ header: 'synctera-signature', content: '{timestamp}.{body}' }),
+        // Two while a secret is rotated.
+        signature: { form: 'whole', header: 'synctera-signature', separator: '.' },
         timestamp: { at: { header: 'request-timestamp' }, unit: 's', toleranceSeconds: 300 },
       },
     ],
@@ -209,13 +211,14 @@ export const PAYMENTS: readonly Provider[] = [
   },
   {
     id: 'smile',
-    name: 'Smile.io',
-    docs: 'https://dev.smile.io/docs/webhooks',
+    name: 'Smile API',
+    docs: 'https://docs.getsmileapi.com/reference/webhooks',
     evidence: 'catalogue',
     checked: CATALOGUES,
     schemes: [bodyHmac({ header: 'smile-signature', hash: 'sha512' })],
     secret: 'the secret of the webhook',
-    type: [{ body: 'topic' }],
+    type: [{ body: 'type' }],
     externalId: [{ body: 'id' }],
+    note: 'Employment and income data (getsmileapi.com); neither Smile.io nor Smile ID.',
   },
 ];
