@@ -281,6 +281,39 @@ describe('signatures', () => {
   });
 });
 
+describe('formats', () => {
+  test('shows what endpoints are sent, and a receiver of CloudEvents that agrees to be sent them', async () => {
+    const shell = new Shell(cli.folder, environment());
+    const port = await freePort();
+    try {
+      const send = 'curl -sS -o before.json -H "$AUTH" -H "$JSON" -d';
+      await shell.run(`${send} '{"uid":"acme","name":"Acme Ltd"}' $TIDINGS/v1/apps`);
+      const blocks = codeBlocks(readDocument('docs/guide/formats.md')).map(({ language, code }) => ({
+        language,
+        code: code.replaceAll(RECEIVER_PORT, port),
+      }));
+      await writeFile(join(cli.folder, 'cloud-receiver.mjs'), blocks.find(({ language }) => language === 'js')!.code);
+      const answers: string[] = [];
+      for (const { code } of blocks.filter(({ language }) => language === 'sh')) {
+        answers.push(await shell.run(code));
+        if (code.includes('cloud-receiver.mjs')) await until(() => isListening(port));
+      }
+      expect(answers).toHaveLength(6);
+      expect(answers.join('\n')).not.toMatch(/urn:tidings:error|curl: /);
+      const [xml, form, slack, , cloud, template] = answers;
+      expect(xml).toContain('<amount type=\\"number\\">12.50</amount>');
+      expect(form).toContain('data%5Bcustomer%5D%5Bname%5D=A+%26+B');
+      expect(slack).toContain('*A &amp; B* paid 12.50');
+      expect(slack).toContain('https://example.com/search?q=Invoice+17+was+paid');
+      expect(cloud).toContain('"rate":{"perSecond":10}');
+      await shell.printed(/^invoice\.paid \/billing \{"amount":4200\}$/m);
+      expect(template).toContain('{\\"invoice\\":{\\"customer\\":\\"A & B\\",\\"cents\\":1250}}');
+    } finally {
+      await shell.close();
+    }
+  });
+});
+
 describe('credentials for endpoints', () => {
   test('has calls that work after getting started', async () => {
     const shell = new Shell(cli.folder, environment());
