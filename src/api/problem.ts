@@ -109,23 +109,46 @@ const CONTEXTS: Record<string, string> = { querystring: 'query', params: 'path',
 
 function invalidRequest(error: ValidationError): TidingsError {
   const place = CONTEXTS[error.validationContext ?? ''] ?? 'body';
-  const errors = error.validation.flatMap((issue): FieldError[] => {
-    const path = issue.instancePath === '/' ? '' : issue.instancePath;
-    if (issue.keyword === 'unrecognized_keys' && Array.isArray(issue.params.keys)) {
-      return issue.params.keys.map((key) => ({ path: `${path}/${key}`, message: `\`${key}\` is not known here.` }));
-    }
-    const message = issue.message ?? 'This is not valid.';
-    if (path === '' && message.endsWith('received undefined')) {
-      return [{ path, message: `A ${place} is required; send JSON with Content-Type: application/json.` }];
-    }
-    return [
-      {
-        path,
-        message: message.replace(/^Invalid input: expected (.*), received undefined$/, 'This is required ($1).'),
-      },
-    ];
-  });
+  const errors = error.validation.flatMap(({ keyword, instancePath, message, params }) =>
+    fieldErrors({ ...params, code: keyword, path: [], message }, instancePath === '/' ? '' : instancePath, place),
+  );
   return invalidFields(errors, place);
+}
+
+/** As zod has it. */
+interface Issue {
+  code: string;
+  path: PropertyKey[];
+  message?: string;
+  keys?: string[];
+  /** Of a union: what is wrong by each of its members. */
+  errors?: Issue[][];
+}
+
+function fieldErrors(issue: Issue, base: string, place: string): FieldError[] {
+  const path = [base, ...issue.path.map(String)].join('/');
+  const { code, keys, errors = [], message = 'This is not valid.' } = issue;
+  if (code === 'unrecognized_keys' && keys !== undefined) {
+    return keys.map((key) => ({ path: `${path}/${key}`, message: `\`${key}\` is not known here.` }));
+  }
+  if (code === 'invalid_union' && errors.length > 0) return unionErrors(errors, path, place);
+  if (path === '' && message.endsWith('received undefined')) {
+    return [{ path, message: `A ${place} is required; send JSON with Content-Type: application/json.` }];
+  }
+  return [
+    { path, message: message.replace(/^Invalid input: expected (.*), received undefined$/, 'This is required ($1).') },
+  ];
+}
+
+/** The member that was meant says what is wrong: the only one that takes a value of this type. Else all of them do. */
+function unionErrors(members: Issue[][], path: string, place: string): FieldError[] {
+  const meant = members.filter(
+    (issues) =>
+      !issues.some((issue) => issue.path.length === 0 && ['invalid_type', 'invalid_value'].includes(issue.code)),
+  );
+  if (meant.length === 1) return meant[0].flatMap((issue) => fieldErrors(issue, path, place));
+  const messages = members.flatMap((issues) => issues.flatMap((issue) => fieldErrors(issue, path, place)));
+  return [{ path, message: [...new Set(messages.map(({ message }) => message))].join('; or: ') }];
 }
 
 /** The error for a list of wrong fields. */

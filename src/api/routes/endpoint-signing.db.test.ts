@@ -79,14 +79,21 @@ describe('signing API', () => {
   });
 
   test('says what is wrong, and where', async () => {
-    for (const [signing, path] of [
-      ['v2', '/signing'],
-      [{ scheme: 'hmac', content: '{timestamp}' }, '/signing/content'],
-      [{ scheme: 'rfc9421', components: ['@method'] }, '/signing/components'],
-    ]) {
+    for (const [signing, path, words] of [
+      ['v2', '/signing', /"v1"\|"v1a"\|"none"; or: .*expected object/],
+      [7, '/signing', /"v1"\|"v1a"\|"none"; or: .*expected object/],
+      [{}, '/signing/scheme', /'github' \| 'stripe' \| 'hmac' \| 'rfc9421'/],
+      [{ scheme: 'git' }, '/signing/scheme', /'github' \| 'stripe' \| 'hmac' \| 'rfc9421'/],
+      [{ scheme: 'github', header: 'x' }, '/signing/header', /not known here/],
+      [{ scheme: 'hmac', algorithm: 'md5' }, '/signing/algorithm', /"sha256"/],
+      [{ scheme: 'hmac', content: '{timestamp}' }, '/signing/content', /\{body\}/],
+      [{ scheme: 'rfc9421', components: ['@method'] }, '/signing/components', /content-digest/],
+    ] as const) {
       const { status, body } = await create({ signing });
       expect(status).toBe(400);
+      expect(body.errors).toHaveLength(1);
       expect(body.errors[0].path).toBe(path);
+      expect(body.errors[0].message).toMatch(words);
     }
   });
 
