@@ -6,7 +6,9 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkFilter, compileFilter } from '../src/core/filter.ts';
 import { type ReadyServer, type TestCli, testCli } from './cli.ts';
+import { aFilterable } from './filterable.ts';
 import { codeBlocks, readDocument } from './markdown.ts';
 import { receiver } from './receiver.ts';
 import { until } from './until.ts';
@@ -179,6 +181,47 @@ describe('consumers', () => {
     } finally {
       await shell.close();
     }
+  });
+});
+
+describe('filters', () => {
+  const blocks = codeBlocks(readDocument('docs/guide/filters.md'));
+
+  test('has calls that work after getting started', async () => {
+    const shell = new Shell(cli.folder, environment());
+    try {
+      await shell.run(
+        `curl -sS -o before.json -H "$AUTH" -H "$JSON" -d '{"uid":"acme","name":"Acme Ltd"}' $TIDINGS/v1/apps`,
+      );
+      const port = await freePort();
+      const answers: string[] = [];
+      for (const { code } of blocks.filter(({ language }) => language === 'sh')) {
+        answers.push(await shell.run(code.replaceAll(RECEIVER_PORT, port)));
+      }
+      const [tried, used, explained, refused] = answers;
+      const [told, , , complaint] = blocks.filter(({ language }) => language === 'json').map(({ code }) => code.trim());
+      expect(answers).toHaveLength(4);
+      expect([tried, used, explained].join('\n')).not.toMatch(/urn:tidings:error|curl: /);
+      expect(tried).toContain(told);
+      expect(used).toMatch(/"events":\[\{"id":"order-1"[^[\]]*\[\][^[\]]*\],"cursor"/);
+      expect(JSON.parse(explained).words).toContain('its data.amount is 5, asked for is {"$gte":100}');
+      expect(refused).toContain(complaint);
+    } finally {
+      await shell.close();
+    }
+  });
+
+  test('says of each example whether it holds', () => {
+    const guide = readDocument('docs/guide/filters.md');
+    const event = JSON.parse(blocks.find(({ code }) => code.includes('"none": []'))!.code);
+    const rows = [...guide.matchAll(/^\| `(\{.*\})` \| (yes|no) \|/gm)];
+    expect(rows.length).toBeGreaterThan(20);
+    for (const [, data, holds] of rows) {
+      const where = { data: JSON.parse(data) };
+      expect(checkFilter({ where }), data).toEqual([]);
+      expect(compileFilter({ where }).matches(aFilterable(event)), data).toBe(holds === 'yes');
+    }
+    expect(checkFilter({ where: JSON.parse(blocks.find(({ code }) => code.includes('A-1'))!.code) })).toEqual([]);
   });
 });
 
