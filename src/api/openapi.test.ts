@@ -46,6 +46,8 @@ describe('openapi document', () => {
         'POST /v1/filters/test',
         'PUT /v1/event-types/{type}',
         'GET /v1/event-types/{type}',
+        'POST /v1/catalogue/import',
+        'GET /v1/catalogue/{document}',
         'PATCH /v1/event-types/{type}',
         'DELETE /v1/event-types/{type}',
         'GET /v1/event-types/{type}/versions',

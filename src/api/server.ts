@@ -17,6 +17,7 @@ import { referenceRoutes } from './reference.ts';
 import { RouteTable } from './route-table.ts';
 import { appRoutes } from './routes/apps.ts';
 import { attemptRoutes } from './routes/attempts.ts';
+import { catalogueRoutes } from './routes/catalogue.ts';
 import { consumerLeaseRoutes } from './routes/consumer-leases.ts';
 import { consumerRoutes } from './routes/consumers.ts';
 import { deadRoutes } from './routes/dead.ts';
@@ -154,6 +155,7 @@ async function addApi(server: ApiServer, context: ApiContext): Promise<void> {
   parseJsonBodies(server);
   await server.register(async (scope) => publishRoutes(scope.withTypeProvider<ZodTypeProvider>(), context));
   await server.register(async (scope) => readLogRoutes(scope.withTypeProvider<ZodTypeProvider>(), context));
+  await server.register(async (scope) => catalogueRoutes(scope.withTypeProvider<ZodTypeProvider>(), context));
   for (const add of API_ROUTES) add(server, context);
   referenceRoutes(server);
 }

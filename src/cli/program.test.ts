@@ -31,6 +31,7 @@ describe('program', () => {
       'create',
       'sources',
       'providers',
+      'types',
       'demo',
       'compare',
     ]);

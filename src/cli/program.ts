@@ -6,6 +6,7 @@ import { addCompareCommand } from './compare.ts';
 import { flagsOf } from './config-options.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDevCommand } from './dev.ts';
+import { addTypesCommand } from './event-types.ts';
 import { describeFailure, EXIT_USAGE, exitCodeOf } from './failure.ts';
 import { addKeysCommand } from './keys.ts';
 import { addMigrateCommand } from './migrate.ts';
@@ -36,6 +37,7 @@ export function buildProgram(): Command {
     addMigrateCommand,
     addKeysCommand,
     addSourcesCommand,
+    addTypesCommand,
     addDemoCommand,
     addCompareCommand,
   ])

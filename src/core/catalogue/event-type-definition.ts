@@ -24,7 +24,7 @@ export interface EventTypeDefinition {
 
 export const MAX_EXAMPLES = 10;
 export const MAX_DESCRIPTION_CHARS = 4000;
-const MAX_EXAMPLES_BYTES = 64 * 1024;
+export const MAX_EXAMPLES_BYTES = 64 * 1024;
 const MAX_ERRORS = 20;
 
 /** What is wrong with a definition, at JSON pointers within it: its schema, or examples that do not fit it. */

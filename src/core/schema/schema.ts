@@ -63,21 +63,24 @@ export function subschemasOf(schema: SchemaObject): [steps: Path, schema: Schema
   return SUBSCHEMA_KEYWORDS.flatMap((keyword) => subschemasAt(schema, keyword));
 }
 
-/** A copy in which `change` has been made to every schema, the innermost first. */
-export function mapSchema(schema: Schema, change: (schema: SchemaObject) => Schema): Schema {
+/** A copy in which `before` has been made of every schema, then its subschemas have been copied, then `after` has been made of it. */
+export function mapSchema(
+  schema: Schema,
+  changes: { before?: (schema: SchemaObject) => SchemaObject; after: (schema: SchemaObject) => Schema },
+): Schema {
   if (typeof schema === 'boolean') return schema;
-  const copy: Record<string, unknown> = { ...schema };
+  const copy: Record<string, unknown> = { ...(changes.before?.(schema) ?? schema) };
+  const map = (child: unknown): unknown => (isSchema(child) ? mapSchema(child, changes) : child);
   for (const keyword of SUBSCHEMA_KEYWORDS) {
-    if (!Object.hasOwn(schema, keyword)) continue;
-    const value = schema[keyword];
-    const map = (child: unknown): unknown => (isSchema(child) ? mapSchema(child, change) : child);
+    if (!Object.hasOwn(copy, keyword)) continue;
+    const value = copy[keyword];
     if (SUBSCHEMAS[keyword] === 'one') copy[keyword] = map(value);
     else if (SUBSCHEMAS[keyword] === 'list' && Array.isArray(value)) copy[keyword] = value.map(map);
     else if (SUBSCHEMAS[keyword] === 'map' && isObject(value)) {
       copy[keyword] = Object.fromEntries(Object.entries(value).map(([name, child]) => [name, map(child)]));
     }
   }
-  return change(copy);
+  return changes.after(copy);
 }
 
 /** Every schema within one, by JSON pointer, and what its anchors name. */
@@ -116,6 +119,14 @@ export function resolveRef(index: SchemaIndex, ref: string): string | null {
   }
   const pointer = fragment === '' || fragment.startsWith('/') ? fragment : index.anchors.get(fragment);
   return pointer !== undefined && index.byPointer.has(pointer) ? pointer : null;
+}
+
+/** The `$ref` to a JSON pointer within the same document. */
+export function localRef(pointer: string): string {
+  const encoded = pointer.replace(/[^A-Za-z0-9\-._~!$&'()*+,;=:@/?]+/g, (part) =>
+    part.isWellFormed() ? encodeURIComponent(part) : part,
+  );
+  return `#${encoded}`;
 }
 
 /** What a schema refers to: `$dynamicRef` too, as within one schema without embedded ones it means the same (2020-12 core, 8.2.3.2). */
