@@ -195,7 +195,10 @@ export const SIGNED_WEBHOOKS: readonly SignedWebhook[] = [
   standard('clerk', 'svix'),
   standard('resend', 'svix'),
   standard('openai', 'webhook'),
-  standard('replicate', 'webhook'),
+  standard('replicate', 'webhook', {
+    body: JSON.stringify({ id: 'p1', status: 'succeeded', output: 'flip-a' }),
+    type: 'replicate.succeeded',
+  }),
   standard('lithic', 'webhook', {
     body: JSON.stringify({ event_type: 'card.created', data: 'flip-a' }),
     type: 'lithic.card.created',

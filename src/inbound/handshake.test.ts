@@ -6,7 +6,8 @@ import { PROVIDERS } from './provider-table.ts';
 import { type ReceiveContext, type Received, receive } from './receive.ts';
 import type { WebhookRequest } from './webhook-request.ts';
 
-// The certificate that SNS signs with here is valid from now.
+const SNS = selfSigned('sns.amazonaws.com');
+// The certificate is valid from when it was made.
 const NOW = Math.ceil(Date.now() / 1000) * 1000;
 const SECRET = 'a-secret-of-32-chars-1234567890ab';
 const PLAIN = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
@@ -223,7 +224,6 @@ describe('handshake', () => {
   });
 
   test('of AWS SNS has a signed confirmation visited, on Amazon’s hosts only', () => {
-    const { key, cert } = selfSigned('sns.amazonaws.com');
     const topicArn = 'arn:aws:sns:eu-west-1:123456789012:things';
     const confirmation = (SubscribeURL: string, arn = topicArn): string => {
       const signed = {
@@ -239,12 +239,12 @@ describe('handshake', () => {
       return JSON.stringify({
         ...signed,
         SignatureVersion: '1',
-        Signature: sign('sha1', Buffer.from(content.join('')), createPrivateKey(key)).toString('base64'),
+        Signature: sign('sha1', Buffer.from(content.join('')), createPrivateKey(SNS.key)).toString('base64'),
         SigningCertURL: 'https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-1.pem',
       });
     };
     const confirm = (body: string): Received =>
-      call({ provider: 'aws-sns', body, options: { topicArn }, secrets: [], certificate: () => cert });
+      call({ provider: 'aws-sns', body, options: { topicArn }, secrets: [], certificate: () => SNS.cert });
     const visit = `https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn=${topicArn}&Token=2336412f37`;
     expect(confirm(confirmation(visit))).toMatchObject({ kind: 'handshake', visit, response: { status: 200 } });
     for (const url of ['http://sns.eu-west-1.amazonaws.com/', 'https://evil.example/', 'https://sns.evil.example/?a']) {

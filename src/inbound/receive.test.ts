@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { requestOf, SIGNED_WEBHOOKS, type SignedWebhook } from '../../test/signed-webhooks.ts';
 import { configureProvider } from './configure-provider.ts';
@@ -172,6 +173,48 @@ describe('receive', () => {
         if (!webhook.bodyUnsigned || webhook.header === null) expect(received.kind).toBe('refused');
       }
     }
+  });
+
+  test('takes nothing that is made up, and never throws', () => {
+    const texts = fc.oneof(
+      fc.string({ maxLength: 40, unit: 'binary' }),
+      fc.constantFrom(
+        '',
+        'v1,',
+        't=,v1=',
+        'sha256=',
+        'Basic Og==',
+        'Bearer ',
+        '__proto__',
+        '=',
+        `${NOW}`,
+        `${NOW / 1000}`,
+      ),
+    );
+    const bodies = fc.oneof(fc.uint8Array({ maxLength: 60 }), fc.json().map(Buffer.from));
+    const names = [...new Set(SIGNED_WEBHOOKS.flatMap((webhook) => Object.keys(requestOf(webhook, NOW).headers)))];
+    const headers = fc.dictionary(fc.constantFrom(...names), fc.oneof(texts, fc.array(texts, { maxLength: 2 })), {
+      noNullPrototype: true,
+      maxKeys: 12,
+    });
+    const requests = fc.record({
+      method: fc.constantFrom('POST', 'GET', 'HEAD', 'OPTIONS', 'PUT'),
+      query: fc.dictionary(fc.constantFrom('hub.mode', 'hub.challenge', 'crc_token', 'challenge', 'bodySHA256'), texts),
+      headers,
+      rawBody: bodies,
+    });
+    fc.assert(
+      fc.property(requests, fc.constantFrom(...SIGNED_WEBHOOKS), ({ query, rawBody, ...request }, webhook) => {
+        const received = take(webhook, {
+          ...request,
+          query: new URLSearchParams(query),
+          rawBody: Buffer.from(rawBody),
+          remoteAddress: '192.0.2.1',
+        });
+        expect(received.kind).not.toBe('event');
+      }),
+      { numRuns: 1000 },
+    );
   });
 
   test('tries no more than 16 signatures', () => {

@@ -168,7 +168,7 @@ export const BUSINESS: readonly Provider[] = [
   {
     id: 'persona',
     name: 'Persona',
-    docs: 'https://docs.withpersona.com/webhooks-best-practices',
+    docs: 'https://docs.withpersona.com/docs/webhooks-best-practices',
     evidence: 'documentation',
     checked: 'The documentation.',
     schemes: [pairedHmac({ header: 'persona-signature' })],

@@ -1,4 +1,5 @@
 // Standard Webhooks 1.0.0 and who signs by it. Svix, where the scheme comes from, writes `svix-` in place of `webhook-`.
+import type { Place } from '../place.ts';
 import type { Evidence, Provider, SignatureScheme } from '../provider.ts';
 
 const TOLERANCE_SECONDS = 300;
@@ -33,14 +34,15 @@ interface Signer {
   evidence: Evidence;
   checked: string;
   note?: string;
+  type?: readonly Place[];
 }
 
-function signer({ prefix, ...row }: Signer): Provider {
+function signer({ prefix, type = [{ body: 'type' }, { body: 'event_type' }], ...row }: Signer): Provider {
   return {
     ...row,
     schemes: [standardScheme(prefix)],
     secret: 'the signing secret, `whsec_…`, as it is shown',
-    type: [{ body: 'type' }, { body: 'event_type' }],
+    type,
     externalId: [{ header: `${prefix}-id` }],
   };
 }
@@ -99,8 +101,10 @@ export const STANDARD_WEBHOOKS: readonly Provider[] = [
     name: 'Replicate',
     docs: 'https://replicate.com/docs/topics/webhooks/verify-webhook',
     prefix: 'webhook',
-    evidence: 'catalogue',
-    checked: 'Second-hand lists that agree; the scheme by signatures of the package `standardwebhooks`.',
+    // What is sent is a prediction.
+    type: [{ body: 'status' }],
+    evidence: 'documentation',
+    checked: 'The documentation, and signatures made by the package `standardwebhooks`.',
   }),
   signer({
     id: 'lithic',
