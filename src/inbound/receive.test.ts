@@ -213,7 +213,7 @@ describe('receive', () => {
         });
         expect(received.kind).not.toBe('event');
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 
