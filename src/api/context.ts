@@ -16,6 +16,7 @@ import type { AppDirectory } from './app-directory.ts';
 import type { Authenticator } from './authentication.ts';
 import type { Engine } from './engine.ts';
 import type { Leaving } from './leaving.ts';
+import type { Receiver } from './receiver.ts';
 
 export interface ServerOptions {
   db: Database;
@@ -31,6 +32,8 @@ export interface ServerOptions {
   version: string;
   /** Whether the API is served (default), or only what every process answers: /healthz, /readyz and /metrics. */
   api?: boolean;
+  /** Takes in what third parties send; null = this process does not. */
+  receiver?: Receiver | null;
   /** How many streams may be open at once; what a process has by default if absent. */
   streamLimits?: StreamLimits;
   /** Whether an endpoint may have this URL, which is its own unless `what` says which. @throws TidingsError `invalid_url`, `address_forbidden` */

@@ -17,6 +17,7 @@ const ofApps = operations.filter(({ path }) => path.includes('{app}'));
 const ofEndpoints = operations.filter(({ path }) => path.includes('{endpoint}'));
 const ofEvents = operations.filter(({ path }) => path.includes('{event}'));
 const ofConsumers = operations.filter(({ path }) => path.includes('{consumer}'));
+const ofSources = operations.filter(({ path }) => path.includes('{source}'));
 const ofReplays = operations.filter(({ path }) => path.includes('{replay}'));
 const name = ({ method, path }: Operation): string => `${method} ${path}`;
 
@@ -35,6 +36,9 @@ const BODIES: Record<string, unknown> = {
   'POST /v1/apps/{app}/endpoints/{endpoint}/commit': { cursor: 'none' },
   'POST /v1/apps/{app}/endpoints/{endpoint}/replays': { from: 'oldest' },
   'POST /v1/apps/{app}/endpoints/{endpoint}/replays/plan': { from: 'oldest' },
+  'POST /v1/apps/{app}/sources': { kind: 'webhook', provider: 'none' },
+  'PATCH /v1/apps/{app}/sources/{source}': { description: 'Mine' },
+  'POST /v1/apps/{app}/sources/{source}/secret/rotate': { secret: 'a-secret' },
 };
 
 // And the query that a call cannot do without.
@@ -47,6 +51,7 @@ describe('isolation', () => {
   let mine: string;
   let theirs: { app: string; endpoint: string; event: string };
   let theirReplay: string;
+  let theirSource: string;
   let myKey: string;
   let unknown: { app: string; endpoint: string; event: string };
 
@@ -72,6 +77,8 @@ describe('isolation', () => {
     const replays = `POST /v1/apps/${theirApp}/endpoints/hook/replays`;
     theirReplay = (await app.call(replays, { body: { from: 'oldest' } })).body.id;
     await app.call(`PUT /v1/apps/${theirApp}/consumers/theirs-only`);
+    const hub = { kind: 'webhook', provider: 'none', uid: 'hub' };
+    theirSource = (await app.call(`POST /v1/apps/${theirApp}/sources`, { body: hub })).body.id;
     await app.anEndpoint(mine, { uid: 'mine' });
     myKey = await app.aKey({ appId: mine });
     unknown = { app: app.ids.id('app'), endpoint: app.ids.id('endpoint'), event: app.ids.id('event') };
@@ -127,6 +134,25 @@ describe('isolation', () => {
       const answer = await call(operation, myKey, foreign);
       expect(answer.status).toBe(404);
       expect(without(answer, foreign)).toEqual(without(await call(operation, myKey, none), none));
+    },
+  );
+
+  test.each(ofSources.map((operation) => [name(operation), operation] as const))(
+    "%s answers another app's source like an unknown one",
+    async (_, operation) => {
+      for (const [foreignRef, unknownRef] of [
+        [theirSource, app.ids.id('source')],
+        ['hub', 'nothing'],
+      ]) {
+        const foreign = { app: mine, source: foreignRef };
+        const none = { app: mine, source: unknownRef };
+        const answer = await call(operation, myKey, foreign);
+        expect(answer.status).toBe(404);
+        expect(without(answer, { source: foreignRef })).toEqual(
+          without(await call(operation, myKey, none), { source: unknownRef }),
+        );
+      }
+      expect((await app.call(`GET /v1/apps/${theirs.app}/sources/hub`)).status).toBe(200);
     },
   );
 

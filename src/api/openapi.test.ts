@@ -38,6 +38,15 @@ describe('openapi document', () => {
         .sort(),
     ).toEqual(
       [
+        'POST /in/{token}',
+        'POST /v1/apps/{app}/sources',
+        'GET /v1/apps/{app}/sources',
+        'GET /v1/apps/{app}/sources/{source}',
+        'PATCH /v1/apps/{app}/sources/{source}',
+        'DELETE /v1/apps/{app}/sources/{source}',
+        'POST /v1/apps/{app}/sources/{source}/secret/rotate',
+        'GET /v1/apps/{app}/sources/{source}/requests',
+        'GET /v1/apps/{app}/sources/{source}/requests/stream',
         'POST /v1/apps',
         'GET /v1/apps',
         'GET /v1/apps/{app}',

@@ -62,6 +62,7 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'Event types', description: 'The catalogue.' },
         { name: 'Events', description: 'Publishing to the log and reading it.' },
         { name: 'Consumers', description: 'Named readers with their cursor on the server.' },
+        { name: 'Sources', description: 'Where events come in from outside.' },
         { name: 'Endpoints', description: 'Where events are sent.' },
         { name: 'Attempts', description: 'What was sent, and what came of it.' },
         { name: 'Replays', description: 'Sending again what was published before.' },

@@ -31,12 +31,15 @@ import { eventTypeRoutes } from './routes/event-types.ts';
 import { eventRoutes } from './routes/events.ts';
 import { explainRoutes } from './routes/explain.ts';
 import { filterRoutes } from './routes/filters.ts';
+import { inboundRoutes } from './routes/inbound.ts';
 import { keyRoutes } from './routes/keys.ts';
 import { publishRoutes } from './routes/publish.ts';
 import { readLogRoutes } from './routes/read-log.ts';
 import { replayRoutes } from './routes/replays.ts';
 import { scheduledRoutes } from './routes/scheduled.ts';
 import { serviceRoutes } from './routes/service.ts';
+import { sourceRequestRoutes } from './routes/source-requests.ts';
+import { sourceRoutes } from './routes/sources.ts';
 import { streamRoutes } from './routes/stream.ts';
 
 export type { ServerOptions } from './context.ts';
@@ -68,6 +71,8 @@ const API_ROUTES = [
   scheduledRoutes,
   consumerRoutes,
   consumerLeaseRoutes,
+  sourceRoutes,
+  sourceRequestRoutes,
 ];
 
 /** Builds the server with all routes, ready for `listen` or `inject`. */
@@ -80,7 +85,7 @@ async function build(
   options: ServerOptions,
   before: (server: ApiServer) => Promise<void> = async () => {},
 ): Promise<FastifyInstance> {
-  const { db, onError, api = true, now = Date.now, randomBytes = systemRandomBytes } = options;
+  const { db, onError, api = true, receiver = null, now = Date.now, randomBytes = systemRandomBytes } = options;
   const { publicUrl = null, streamLimits = { perApp: 5000, perKey: 5000 } } = options;
   const streams = new OpenStreams({
     limits: streamLimits,
@@ -91,6 +96,7 @@ async function build(
   const context: ApiContext = {
     ...options,
     api,
+    receiver,
     now,
     randomBytes,
     publicUrl,
@@ -145,6 +151,9 @@ async function build(
   // Before the listener closes, which waits for its connections.
   app.addHook('preClose', () => streams.stop());
   if (api) await addApi(server, context);
+  if (receiver !== null) {
+    await server.register(async (scope) => inboundRoutes(scope.withTypeProvider<ZodTypeProvider>(), receiver));
+  }
   serviceRoutes(server, context);
   await app.ready();
   return app;
@@ -179,6 +188,7 @@ export async function buildOpenApi(version: string): Promise<object> {
     ids: nothing,
     registry: nothing,
     checkUrl: () => undefined,
+    receiver: nothing,
     onError: () => undefined,
     version,
   };

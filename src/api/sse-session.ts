@@ -7,6 +7,7 @@ import type { LogStream, StreamSink } from '../pull/log-stream.ts';
 import type { OpenStream } from '../pull/open-streams.ts';
 import type { LogPlace } from './engine.ts';
 import { renderProblem } from './problem.ts';
+import { writeSseHead } from './sse-head.ts';
 import { sseCursor } from './stream-form.ts';
 
 export interface SseSessionParts {
@@ -45,15 +46,7 @@ export class SseSession implements StreamSink, OpenStream {
   begin(stream: LogStream, closed: () => void): void {
     const { response, retryMs } = this.#parts;
     this.#stream = stream;
-    response.removeHeader('transfer-encoding');
-    response.writeHead(200, {
-      'content-type': 'text/event-stream',
-      'cache-control': 'no-store',
-      connection: 'close',
-      // nginx would otherwise gather events before it passes them on.
-      'x-accel-buffering': 'no',
-    });
-    response.flushHeaders();
+    writeSseHead(response);
     this.#socket.on('drain', this.#onDrain);
     response.once('close', () => {
       this.#isEnded = true;

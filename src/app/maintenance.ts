@@ -1,15 +1,17 @@
-// The housekeeping of one process, all of it safe to be done by several at once: partitions ahead, expired idempotency keys, erasures. It
-// goes in chunks, a short transaction each.
+// The housekeeping of one process, all of it safe to be done by several at once: partitions ahead, expired idempotency keys, erasures, and
+// requests to sources that were kept long enough. It goes in chunks, a short transaction each.
 import type { Database } from '../storage/database.ts';
 import { dueErasures, sweepErasure } from '../storage/erasures.ts';
 import { exclusively } from '../storage/exclusive.ts';
 import { deleteExpiredKeys } from '../storage/idempotency-keys.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
+import { deleteOldSourceRequests } from '../storage/source-requests.ts';
 
 export interface MaintenanceOptions {
   partitionsEveryMs: number;
   keysEveryMs: number;
   erasuresEveryMs: number;
+  requestsEveryMs: number;
   /** A second sweep follows so long after the first: longer than a lease. */
   secondSweepAfterSeconds: number;
 }
@@ -18,10 +20,14 @@ export const MAINTENANCE_DEFAULTS: MaintenanceOptions = {
   partitionsEveryMs: 3_600_000,
   keysEveryMs: 60_000,
   erasuresEveryMs: 5000,
+  requestsEveryMs: 300_000,
   secondSweepAfterSeconds: 15,
 };
 
 const CHUNK_KEYS = 5000;
+const CHUNK_REQUESTS = 500;
+/** How long requests to sources are kept. */
+const REQUEST_DAYS = 7;
 
 export class Maintenance {
   readonly #db: Database;
@@ -46,6 +52,9 @@ export class Maintenance {
       await exclusively(this.#db, 'keys', () => this.#deleteKeys());
     });
     this.#every(this.#options.erasuresEveryMs, () => this.#erase());
+    this.#every(this.#options.requestsEveryMs, async () => {
+      await exclusively(this.#db, 'requests', () => this.#deleteRequests());
+    });
   }
 
   async stop(): Promise<void> {
@@ -76,6 +85,13 @@ export class Maintenance {
     const untilMs = performance.now() + this.#options.keysEveryMs;
     while (!this.#stopped && performance.now() < untilMs) {
       if ((await deleteExpiredKeys(this.#db, CHUNK_KEYS)) < CHUNK_KEYS) return;
+    }
+  }
+
+  async #deleteRequests(): Promise<void> {
+    const untilMs = performance.now() + this.#options.requestsEveryMs;
+    while (!this.#stopped && performance.now() < untilMs) {
+      if ((await deleteOldSourceRequests(this.#db, REQUEST_DAYS, CHUNK_REQUESTS)) < CHUNK_REQUESTS) return;
     }
   }
 

@@ -35,6 +35,7 @@ import { commandHandlers } from './command-handlers.ts';
 import type { Config } from './config.ts';
 import { LocalEngine } from './engine.ts';
 import { limitHeapGrowth } from './heap-growth.ts';
+import { buildInbound } from './inbound.ts';
 import { LaneOwner } from './lane-owner.ts';
 import { laneHealth } from './lane-status.ts';
 import { onErrorOf, openLog } from './log.ts';
@@ -291,6 +292,9 @@ async function start(
   );
   await parts.use(new HeadsPoll({ db, tail, onAppDeleted: (appId) => dispatcher.configChanged(appId), onError }));
 
+  const inbound = roles.includes('inbound') ? buildInbound({ db, box, ids, rules, writer, onError }) : null;
+  if (inbound !== null) await parts.use(inbound.requests);
+
   const server = await buildServer({
     db,
     box,
@@ -302,6 +306,7 @@ async function start(
     version: VERSION,
     streamLimits: { perApp: config.streamsPerApp, perKey: config.streamsPerKey },
     api: roles.includes('api'),
+    receiver: inbound?.ingest ?? null,
     checkUrl: (url, what) => void parseTarget(url, rules, what),
     publicUrl: config.publicUrl,
     onError,

@@ -79,6 +79,12 @@ export function idFromUuid(kind: IdKind, uuid: string): string {
   return ID_PREFIXES[kind] + encodeBase32(Buffer.from(uuid.replaceAll('-', ''), 'hex'));
 }
 
+/** An id that sorts before all that are minted from then on. Milliseconds since 1970. */
+export function idAt(kind: IdKind, ms: number): string {
+  const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, '0');
+  return idFromUuid(kind, `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`);
+}
+
 /** The UUID inside an id, or null when the text is not an id of that kind. */
 export function parseId(kind: IdKind, id: string): string | null {
   if (kind === 'app' && id === TIDINGS_APP_ID) return TIDINGS_APP_UUID;

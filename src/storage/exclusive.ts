@@ -9,6 +9,7 @@ const LOCKS = {
   keys: 7_416_200_006,
   erasures: 7_416_200_007,
   consumers: 7_416_200_008,
+  requests: 7_416_200_012,
 } as const;
 
 /**

@@ -41,6 +41,7 @@ function aRequest(sourceId: string, members: Partial<NewSourceRequest> = {}): Ne
     id: app.ids.id('request'),
     receivedMs: Date.now(),
     cause: 'bad_signature',
+    reason: 'no_match',
     detail: 'It is wrong.',
     method: 'POST',
     path: '/in/…',
@@ -78,9 +79,13 @@ describe('source requests', () => {
     const requests = [aRequest(sourceId), aRequest(sourceId), aRequest(sourceId)];
     await insertSourceRequests(app.db, requests);
     const place = { appId: app.appId, sourceId };
-    const after = await readSourceRequestsAfter(app.db, place, { after: requests[0].id, limit: 10 });
-    expect(after.map(({ id }) => id)).toEqual([requests[1].id, requests[2].id]);
-    expect(await readSourceRequestsAfter(app.db, place, { after: requests[2].id, limit: 10 })).toEqual([]);
+    const read = async (after: number, except: string[] = []) =>
+      (await readSourceRequestsAfter(app.db, place, { after: requests[after].id, except, limit: 10 })).map(
+        ({ id }) => id,
+      );
+    expect(await read(0)).toEqual([requests[1].id, requests[2].id]);
+    expect(await read(0, [requests[1].id])).toEqual([requests[2].id]);
+    expect(await read(2)).toEqual([]);
   });
 
   test('count those that were like them', async () => {

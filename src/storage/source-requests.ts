@@ -8,6 +8,8 @@ export interface SourceRequest {
   receivedMs: number;
   /** Why it did not become an event; null when it did. */
   cause: string | null;
+  /** What was wrong, for programs, where the cause is too coarse. */
+  reason: string | null;
   detail: string | null;
   method: string;
   /** With its query. */
@@ -39,13 +41,15 @@ export const MAX_KEPT_REQUESTS = 1000;
 const INSERT = {
   name: 'insert_source_requests',
   text: `
-INSERT INTO source_requests (app_id, source_id, request_id, received_at, cause, detail, method, path, headers, body, body_bytes,
-  remote_address, status, type, event_id, repeats)
-SELECT s.app_id, s.source_id, r.request_id, to_timestamp(r.received_ms / 1000), r.cause, r.detail, r.method, r.path, r.headers, r.body,
-  r.body_bytes, r.remote_address, r.status, r.type, r.event_id, r.repeats
+INSERT INTO source_requests (app_id, source_id, request_id, received_at, cause, reason, detail, method, path, headers, body,
+  body_bytes, remote_address, status, type, event_id, repeats)
+SELECT s.app_id, s.source_id, r.request_id, to_timestamp(r.received_ms / 1000), r.cause, r.reason, r.detail, r.method, r.path,
+  r.headers, r.body, r.body_bytes, r.remote_address, r.status, r.type, r.event_id, r.repeats
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::float8[], $5::text[], $6::text[], $7::text[], $8::text[], $9::jsonb[], $10::bytea[],
-  $11::integer[], $12::text[], $13::smallint[], $14::text[], $15::text[], $16::integer[])
-  AS r(app_id, source_id, request_id, received_ms, cause, detail, method, path, headers, body, body_bytes, remote_address, status, type, event_id, repeats)
+  $11::integer[], $12::text[], $13::smallint[], $14::text[], $15::text[], $16::integer[],
+  $17::text[])
+  AS r(app_id, source_id, request_id, received_ms, cause, detail, method, path, headers, body, body_bytes, remote_address, status, type, event_id,
+    repeats, reason)
 JOIN sources s ON s.app_id = r.app_id AND s.source_id = r.source_id
 ON CONFLICT (app_id, source_id, request_id) DO NOTHING`,
 } satisfies Query;
@@ -68,6 +72,7 @@ export async function insertSourceRequests(db: Queryable, requests: readonly New
     requests.map(({ type }) => type),
     requests.map(({ eventId }) => eventId),
     requests.map(({ repeats }) => repeats),
+    requests.map(({ reason }) => reason),
   ]);
 }
 
@@ -102,6 +107,7 @@ interface RequestRow {
   request_id: string;
   received_ms: number;
   cause: string | null;
+  reason: string | null;
   detail: string | null;
   method: string;
   path: string;
@@ -115,14 +121,15 @@ interface RequestRow {
   repeats: number;
 }
 
-const COLUMNS = `request_id, date_part('epoch', received_at) * 1000 AS received_ms, cause, detail, method, path, headers, body, body_bytes,
-  remote_address, status, type, event_id, repeats`;
+const COLUMNS = `request_id, date_part('epoch', received_at) * 1000 AS received_ms, cause, reason, detail, method, path, headers, body,
+  body_bytes, remote_address, status, type, event_id, repeats`;
 
 function toRequest(row: RequestRow): SourceRequest {
   return {
     id: idFromUuid('request', row.request_id),
     receivedMs: Math.round(row.received_ms),
     cause: row.cause,
+    reason: row.reason,
     detail: row.detail,
     method: row.method,
     path: row.path,
@@ -164,20 +171,22 @@ export async function listSourceRequests(
 const READ_AFTER = {
   name: 'read_source_requests_after',
   text: `
-SELECT ${COLUMNS} FROM source_requests WHERE app_id = $1 AND source_id = $2 AND request_id > $3::uuid ORDER BY request_id LIMIT $4`,
+SELECT ${COLUMNS} FROM source_requests
+WHERE app_id = $1 AND source_id = $2 AND request_id > $3::uuid AND request_id <> ALL ($5::uuid[]) ORDER BY request_id LIMIT $4`,
 } satisfies Query;
 
-/** Oldest first; `after` need not be the id of one that is kept. */
+/** Oldest first, without those of `except`; `after` need not be the id of one that is kept. */
 export async function readSourceRequestsAfter(
   db: Queryable,
   place: { appId: string; sourceId: string },
-  page: { after: string; limit: number },
+  page: { after: string; except: readonly string[]; limit: number },
 ): Promise<SourceRequest[]> {
   const rows = await db.query<RequestRow>(READ_AFTER, [
     uuidFromId('app', place.appId),
     uuidFromId('source', place.sourceId),
     uuidFromId('request', page.after),
     page.limit,
+    page.except.map((id) => uuidFromId('request', id)),
   ]);
   return rows.map(toRequest);
 }

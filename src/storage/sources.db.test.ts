@@ -92,6 +92,35 @@ describe('sources', () => {
     ]);
   });
 
+  test('are good with secrets that were replaced for as long as they are granted', async () => {
+    const { db, box } = app;
+    const id = await aSource({ secrets: named('webhook', 'one') });
+    const secrets = async () => (await loadSourceSecrets(db, box, place(id))).map(({ secret }) => secret);
+    const rotate = (secret: string, graceSeconds: number) =>
+      updateSource(db, box, place(id), ({ uid, config }) => ({
+        uid,
+        config,
+        lifecycle: 'keep',
+        isFetched: false,
+        secrets: { ...named('webhook', secret), graceSeconds },
+      }));
+    expect((await rotate('two', 3600)).secretNames).toEqual(['webhook', 'webhook']);
+    expect(await secrets()).toEqual(['one', 'two']);
+    const pass = (seconds: number) =>
+      app.sql(`UPDATE source_secrets SET expires_at = expires_at - make_interval(secs => $1::float8)`, [seconds]);
+    await pass(1800);
+    // A longer grace lengthens none that runs already.
+    await rotate('three', 7200);
+    await pass(1801);
+    expect(await secrets()).toEqual(['two', 'three']);
+    expect((await findSource(db, box, app.appId, id))?.secretNames).toHaveLength(2);
+    await rotate('four', 0);
+    expect(await secrets()).toEqual(['four']);
+    expect(
+      await app.sql('SELECT 1 FROM source_secrets WHERE source_id = (SELECT max(source_id::text)::uuid FROM sources)'),
+    ).toHaveLength(1);
+  });
+
   test('are due while they are fetched and neither paused nor disabled', async () => {
     const { db, box } = app;
     const id = await aSource({ kind: 'fetch', isFetched: true });

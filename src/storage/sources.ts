@@ -22,7 +22,9 @@ export interface SourceRow {
 }
 
 const SECRET_NAMES = `ARRAY(
-  SELECT n.name FROM source_secrets n WHERE n.app_id = sources.app_id AND n.source_id = sources.source_id ORDER BY n.secret_id) AS secret_names`;
+  SELECT n.name FROM source_secrets n
+  WHERE n.app_id = sources.app_id AND n.source_id = sources.source_id AND (n.expires_at IS NULL OR n.expires_at > now())
+  ORDER BY n.secret_id) AS secret_names`;
 
 export const SOURCE_COLUMNS = `app_id, source_id, uid, kind, config, sealed_token, ${SECRET_NAMES}, paused_at, disabled_at, disabled_reason,
   created_at, updated_at`;

@@ -1,0 +1,138 @@
+// Sources as the API shows and takes them.
+import { z } from 'zod';
+import { type Source, WEBHOOK_SECRET } from '../core/source.ts';
+import { MAX_SOURCE_SECRETS } from '../inbound/change-webhook.ts';
+import { WEBHOOK_DEFAULTS, type WebhookConfig } from '../inbound/webhook-config.ts';
+import { FilterSchema, StoredFilterSchema } from './filter-json.ts';
+import { Time, text, Uid } from './text.ts';
+
+const MAX_DEDUPLICATE_SECONDS = 30 * 24 * 3600;
+const MAX_GRACE_SECONDS = 30 * 24 * 3600;
+const MAX_RATE = 100_000;
+const MAX_RESPONSE_BODY_CHARS = 65_536;
+
+const Response = z
+  .strictObject({
+    status: z.int().min(200).max(599),
+    headers: z.record(z.string(), z.string()).optional(),
+    body: text({ max: MAX_RESPONSE_BODY_CHARS }).optional(),
+  })
+  .meta({ id: 'SourceResponse' });
+
+const WEBHOOK_MEMBERS = {
+  uid: Uid.nullish(),
+  description: text({ max: 1024 }).optional(),
+  secrets: z
+    .array(text({ min: 1, max: 8192 }))
+    .max(MAX_SOURCE_SECRETS)
+    .optional()
+    .describe(
+      'What the provider signs with, or shows; any of them is good. They replace those before and are never shown. To rotate: POST …/secret/rotate.',
+    ),
+  options: z
+    .record(z.string(), text({ max: 2048 }))
+    .optional()
+    .describe('What the provider needs besides; docs/reference/providers.md names them.'),
+  filter: FilterSchema.nullish().describe(
+    'Only what matches becomes an event; the rest is acknowledged and forgotten.',
+  ),
+  channels: z.array(z.string()).optional().describe('The channels that its events get.'),
+  deduplicateSeconds: z
+    .int()
+    .min(0)
+    .max(MAX_DEDUPLICATE_SECONDS)
+    .nullish()
+    .describe(
+      `For how long an event is known, by the provider's id or else by its body, and acknowledged without becoming a second one; ${WEBHOOK_DEFAULTS.deduplicateSeconds} if absent, 0 = no event is a duplicate.`,
+    ),
+  rate: z
+    .strictObject({ perSecond: z.number().min(0.01).max(MAX_RATE) })
+    .nullish()
+    .describe('Events that each process takes of it, at most; beyond that 429.'),
+  response: Response.nullish().describe('Answered once an event is stored, in place of what the provider wants.'),
+  capture: z
+    .boolean()
+    .optional()
+    .describe('Keep every request to be looked at for a while, not only those that are refused.'),
+};
+
+const NewWebhookSource = z
+  .strictObject({
+    kind: z.literal('webhook'),
+    provider: z.string().max(64).describe('Such as `github`; docs/reference/providers.md lists them.'),
+    ...WEBHOOK_MEMBERS,
+  })
+  .meta({ id: 'NewWebhookSource' });
+
+export const NewSourceSchema = z.discriminatedUnion('kind', [NewWebhookSource]).meta({ id: 'NewSource' });
+
+export const SourceChangeSchema = z
+  .strictObject({
+    ...WEBHOOK_MEMBERS,
+    paused: z.boolean().optional().describe('A paused source stores nothing; its provider is told to come again.'),
+  })
+  .describe('What is absent stays, null is the default. Lists, options, filter and response are replaced as a whole.')
+  .meta({ id: 'SourceChange' });
+
+export const SourceRotationSchema = z
+  .strictObject({
+    secret: text({ min: 1, max: 8192 }).describe('The new secret.'),
+    graceSeconds: z
+      .int()
+      .min(0)
+      .max(MAX_GRACE_SECONDS)
+      .optional()
+      .describe('How long the secrets before are good beside it: a day, if absent; 0 ends them at once.'),
+  })
+  .meta({ id: 'SourceSecretRotation' });
+
+const COMMON = {
+  id: z.string(),
+  uid: z.string().nullable(),
+  state: z.enum(['active', 'paused', 'disabled']),
+  reason: z.string().nullable().describe('Why it is disabled.'),
+  createdAt: Time,
+  updatedAt: Time,
+};
+
+const WebhookSourceSchema = z
+  .object({
+    kind: z.literal('webhook'),
+    ...COMMON,
+    provider: z.string(),
+    path: z.string().describe("Where the provider sends to: `/in/` and a token of the source's own."),
+    description: z.string(),
+    secrets: z.int().describe('How many are good now; they are not shown.'),
+    options: z.record(z.string(), z.string()).describe('Without those that are secret.'),
+    filter: StoredFilterSchema,
+    channels: z.array(z.string()),
+    deduplicateSeconds: z.int(),
+    rate: z.object({ perSecond: z.number() }).nullable(),
+    response: z.object({ status: z.int(), headers: z.record(z.string(), z.string()), body: z.string() }).nullable(),
+    capture: z.boolean(),
+  })
+  .meta({ id: 'WebhookSource' });
+
+export const SourceSchema = z.discriminatedUnion('kind', [WebhookSourceSchema]).meta({ id: 'Source' });
+
+export function renderSource(source: Source): z.infer<typeof SourceSchema> {
+  const { id, uid, pausedAt, disabledAt, disabledReason, createdAt, updatedAt } = source;
+  const { ratePerSecond, ...config } = webhookConfig(source);
+  return {
+    kind: 'webhook',
+    id,
+    uid,
+    state: pausedAt !== null ? 'paused' : disabledAt !== null ? 'disabled' : 'active',
+    reason: disabledReason,
+    ...config,
+    path: `/in/${source.token}`,
+    secrets: source.secretNames.filter((name) => name === WEBHOOK_SECRET).length,
+    rate: ratePerSecond === null ? null : { perSecond: ratePerSecond },
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+  };
+}
+
+export function webhookConfig({ config }: Pick<Source, 'config'>): WebhookConfig {
+  return { ...WEBHOOK_DEFAULTS, ...(config as Partial<WebhookConfig> & Pick<WebhookConfig, 'provider'>) };
+}
