@@ -110,6 +110,22 @@ describe('a delivery', () => {
     },
   );
 
+  test('signed by RFC 9421 covers the attributes of a CloudEvent in binary mode', async () => {
+    const components = ['content-digest', 'ce-type', 'ce-id', 'ce-source'];
+    const signing = { scheme: 'rfc9421', components };
+    const { url, secret, next } = await setup(signing, { format: { name: 'cloudevents', mode: 'binary' } });
+    const { method, headers } = await next();
+    const key = createVerifier(Buffer.from((await secret()).secret, 'base64'), 'hmac-sha256');
+    const verify = (changed: object): Promise<boolean | null> =>
+      httpbis.verifyMessage(
+        { requiredFields: components, keyLookup: async () => ({ verify: key }) },
+        { method, url, headers: { ...(headers as Record<string, string>), ...changed } },
+      );
+    expect(headers['ce-type']).toBe('invoice.paid');
+    expect(await verify({})).toBe(true);
+    expect(await verify({ 'ce-type': 'invoice.voided' })).toBe(false);
+  });
+
   test('signed with an HMAC of one own making carries what was asked for, also for a batch', async () => {
     const signing = {
       scheme: 'hmac',

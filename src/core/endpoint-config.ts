@@ -15,6 +15,7 @@ import { type AuthInput, authHeaderName, checkAuth, openAuth } from './endpoint-
 import type { FieldError } from './errors.ts';
 import { checkFilter } from './filter.ts';
 import { checkBatchFormat, checkFormat, type FormatInput, normaliseFormat } from './formats/endpoint-format.ts';
+import { formatHeaders } from './formats/format-headers.ts';
 import { looksLikeId } from './id.ts';
 import { headerNameFault, headerValueFault } from './request-header.ts';
 import { checkRetryDelays } from './retry-policy.ts';
@@ -122,7 +123,11 @@ export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInpu
   const signing = input.signing === null ? ENDPOINT_DEFAULTS.signing : (input.signing ?? current.signing);
   const whole = { ...config, headers: normaliseHeaders(headers), filter: normaliseFilter(filter) };
   // Also what was not given: it must go with the headers and the URL as they are now.
-  const wrong = [...checkSigning(signing, whole.headers), ...(input.auth ? checkAuth(input.auth) : [])];
+  const ofFormat = formatHeaders(whole.format);
+  const wrong = [
+    ...checkSigning(signing, { own: whole.headers, ofFormat }),
+    ...(input.auth ? checkAuth(input.auth) : []),
+  ];
   if (wrong.length > 0) return { ok: false, errors: wrong };
   const auth = input.auth === undefined ? current.auth : input.auth && openAuth(input.auth);
   const complete = { ...whole, signing: completeSigning(signing), auth };
@@ -131,7 +136,7 @@ export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInpu
 }
 
 /** A credential that does not go with the rest. */
-function authClash({ url, headers, signing, auth }: EndpointConfig): FieldError | null {
+function authClash({ url, format, headers, signing, auth }: EndpointConfig): FieldError | null {
   if (auth === null) return null;
   const name = authHeaderName(auth);
   if (name === null) {
@@ -142,8 +147,11 @@ function authClash({ url, headers, signing, auth }: EndpointConfig): FieldError 
   if (Object.hasOwn(headers, name)) {
     return { path, message: `The header ${name} is one of the endpoint's \`headers\` too. Take it out there.` };
   }
-  if (!signingHeaders(signing).includes(name)) return null;
-  return { path, message: `The header ${name} carries the signature; the credential needs another.` };
+  if (signingHeaders(signing).includes(name)) {
+    return { path, message: `The header ${name} carries the signature; the credential needs another.` };
+  }
+  if (!formatHeaders(format).includes(name)) return null;
+  return { path, message: `The header ${name} is one that the endpoint's format has; the credential needs another.` };
 }
 
 /** What is wrong with a caller's own name for an app, endpoint or source. */

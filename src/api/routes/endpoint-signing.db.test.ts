@@ -149,6 +149,17 @@ describe('signing API', () => {
     expect((await patch(id, { headers: {}, signing: 'v1' })).status).toBe(200);
   });
 
+  test('holds a change of format to what is signed, and to the credential', async () => {
+    const format = { name: 'cloudevents', mode: 'binary' };
+    const signing = { scheme: 'rfc9421', components: ['content-digest', 'ce-type', 'ce-id'] };
+    const { id } = (await create({ format, signing })).body;
+    expect((await patch(id, { format: 'raw' })).body.errors[0].path).toBe('/signing/components/1');
+    expect((await patch(id, { format: 'raw', signing: 'v1' })).status).toBe(200);
+    const auth = { type: 'header', name: 'CE-Id', value: 'mine' };
+    expect((await patch(id, { auth })).status).toBe(200);
+    expect((await patch(id, { format })).body.errors[0].path).toBe('/auth');
+  });
+
   test('reads the log with Standard Webhooks signatures only', async () => {
     await create({ uid: 'gh', signing: { scheme: 'github' } });
     const { body } = await app.call('GET /v1/apps/acme/events?signatures=gh');

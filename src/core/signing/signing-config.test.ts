@@ -4,7 +4,9 @@ import { checkSigning, completeSigning } from './signing-config.ts';
 
 /** What is wrong, by path. */
 function faults(input: unknown, headers: Record<string, string> = {}): Record<string, string> {
-  return Object.fromEntries(checkSigning(input, headers).map(({ path, message }) => [path, message]));
+  return Object.fromEntries(
+    checkSigning(input, { own: headers, ofFormat: ['ce-type'] }).map(({ path, message }) => [path, message]),
+  );
 }
 
 describe('signing config', () => {
@@ -68,6 +70,12 @@ describe('signing config', () => {
     expect(faults({ scheme: 'github' }, { 'x-github-event': 'push' })['/signing']).toContain('x-github-event');
     expect(faults({ scheme: 'hmac', idHeader: 'X-Own' }, { 'x-own': '1' })['/signing']).toContain('x-own');
     expect(faults({ scheme: 'rfc9421' }, { signature: 'mine' })['/signing']).toContain('signature');
+  });
+
+  test('signs the headers of the format, and takes none of them', () => {
+    const components = ['content-digest', 'ce-type'];
+    expect(faults({ scheme: 'rfc9421', components })).toEqual({});
+    expect(faults({ scheme: 'hmac', header: 'CE-Type' })['/signing']).toContain('format');
   });
 
   test('knows which schemes carry several signatures, and in which headers', () => {

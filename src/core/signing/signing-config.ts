@@ -61,6 +61,12 @@ const OWN_FIELDS = new Set([
 // What a header's value may hold, and a string of RFC 8941 (section 3.3.3).
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
+/** The headers of the endpoint's requests, names in lower case. */
+interface SentHeaders {
+  own: Readonly<Record<string, string>>;
+  ofFormat: readonly string[];
+}
+
 /** With its defaults, header names in lower case. The input was checked. */
 export function completeSigning(input: SigningInput): Signing {
   if (typeof input === 'string') return input;
@@ -78,12 +84,8 @@ export function completeSigning(input: SigningInput): Signing {
   }
 }
 
-/** What is wrong with it. `headers` are the endpoint's own, names in lower case. */
-export function checkSigning(
-  input: unknown,
-  headers: Readonly<Record<string, string>>,
-  path = '/signing',
-): FieldError[] {
+/** What is wrong with it. */
+export function checkSigning(input: unknown, headers: SentHeaders, path = '/signing'): FieldError[] {
   if (typeof input === 'string') {
     if (input === 'none' || STANDARD_SCHEMES.some((scheme) => scheme === input)) return [];
   } else if (typeof input === 'object' && input !== null) {
@@ -103,12 +105,12 @@ export function checkSigning(
   return [{ path, message }];
 }
 
-function checkStripe(signing: StripeSigning, headers: Readonly<Record<string, string>>, path: string): FieldError[] {
+function checkStripe(signing: StripeSigning, headers: SentHeaders, path: string): FieldError[] {
   const errors = checkHeaderName(signing.header, `${path}/header`);
   return errors.length > 0 ? errors : checkOwnHeaders(lowerHeaders(signing), headers, path);
 }
 
-function checkHmac(signing: HmacSigning, headers: Readonly<Record<string, string>>, path: string): FieldError[] {
+function checkHmac(signing: HmacSigning, headers: SentHeaders, path: string): FieldError[] {
   const errors = [
     ...checkHeaderName(signing.header, `${path}/header`),
     ...checkOneOf(HMAC_ALGORITHMS, signing.algorithm, `${path}/algorithm`),
@@ -135,7 +137,7 @@ function checkHmac(signing: HmacSigning, headers: Readonly<Record<string, string
   return errors.length > 0 ? errors : checkOwnHeaders(lowerHeaders(signing), headers, path);
 }
 
-function checkMessage(signing: MessageSigning, headers: Readonly<Record<string, string>>, path: string): FieldError[] {
+function checkMessage(signing: MessageSigning, headers: SentHeaders, path: string): FieldError[] {
   const errors = [
     ...checkOneOf(MESSAGE_ALGORITHMS, signing.algorithm, `${path}/algorithm`),
     ...checkOneOf(DIGEST_ALGORITHMS, signing.digest, `${path}/digest`),
@@ -151,11 +153,7 @@ function checkMessage(signing: MessageSigning, headers: Readonly<Record<string, 
   return errors.length > 0 ? errors : checkOwnHeaders(signing, headers, path);
 }
 
-function checkComponents(
-  components: readonly string[],
-  headers: Readonly<Record<string, string>>,
-  path: string,
-): FieldError[] {
+function checkComponents(components: readonly string[], headers: SentHeaders, path: string): FieldError[] {
   if (components.length > MAX_COMPONENTS) {
     return [{ path, message: `At most ${MAX_COMPONENTS} components can be signed, not ${components.length}.` }];
   }
@@ -178,16 +176,16 @@ function checkComponents(
   return errors;
 }
 
-function componentFault(name: string, headers: Readonly<Record<string, string>>): string | null {
+function componentFault(name: string, headers: SentHeaders): string | null {
   if (name.startsWith('@')) {
     if (DERIVED_COMPONENTS.some((known) => known === name)) return null;
     return `is not known. Derived components are ${DERIVED_COMPONENTS.join(', ')}.`;
   }
-  if (OWN_FIELDS.has(name)) return null;
-  if (!Object.hasOwn(headers, name))
+  if (OWN_FIELDS.has(name) || headers.ofFormat.includes(name)) return null;
+  if (!Object.hasOwn(headers.own, name))
     return "is no header of the endpoint's requests. Add it to `headers`, or leave it out.";
   // RFC 9421, section 2.1: other values would have to be wrapped (`bs`), which few verifiers know.
-  if (!PRINTABLE.test(headers[name])) return 'has a value outside ASCII, which cannot be signed.';
+  if (!PRINTABLE.test(headers.own[name])) return 'has a value outside ASCII, which cannot be signed.';
   return null;
 }
 
@@ -212,13 +210,16 @@ function checkTemplate(text: unknown, path: string, withBody: boolean): FieldErr
   return fault === null ? [] : [{ path, message: fault }];
 }
 
-/** A header of the endpoint that the signature takes. */
-function checkOwnHeaders(signing: Signing, headers: Readonly<Record<string, string>>, path: string): FieldError[] {
-  const taken = signingHeaders(signing).filter((name) => Object.hasOwn(headers, name));
-  return taken.map((name) => ({
-    path,
-    message: `The header ${name} carries the signature, and is one of the endpoint's \`headers\` too. Take it out there.`,
-  }));
+/** A header of the request that the signature takes. */
+function checkOwnHeaders(signing: Signing, headers: SentHeaders, path: string): FieldError[] {
+  return signingHeaders(signing).flatMap((name) => {
+    const message = Object.hasOwn(headers.own, name)
+      ? `The header ${name} carries the signature, and is one of the endpoint's \`headers\` too. Take it out there.`
+      : headers.ofFormat.includes(name)
+        ? `The header ${name} is one that the endpoint's format has. Choose another.`
+        : null;
+    return message === null ? [] : [{ path, message }];
+  });
 }
 
 function lowerHeaders<T extends StripeSigning | HmacSigning>(signing: T): T {
