@@ -277,7 +277,7 @@ describe('isolation', () => {
         (/events(\/batch)?$/.test(operation.path) && operation.method === 'POST') ||
         (operation.path.includes('/scheduled/') && operation.method === 'DELETE');
       // Reading on is reading, also where the cursor is kept on the server.
-      const isRead = /\/(plan|lease|commit|release)$/.test(operation.path);
+      const isRead = /\/(plan|lease|commit|release)$|\/filters\/test$/.test(operation.path);
       const isManage =
         (operation.method !== 'GET' && !isRead) || operation.path.endsWith('/secret') || operation.path === '/v1/keys';
       const needed = isPublish ? 'publish' : isManage ? 'manage' : READ;

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { OPERATIONAL_TYPES } from '../push/operations.ts';
 import { buildOpenApi } from './server.ts';
 
 interface Operation {
@@ -129,6 +130,14 @@ describe('openapi document', () => {
       }
       for (const response of Object.values(operation.responses)) expect(response.description).not.toBe('');
     }
+  });
+
+  test('describes the operational events as webhooks', () => {
+    const { webhooks } = document as unknown as { webhooks: Record<string, { post: Operation }> };
+    expect(Object.keys(webhooks)).toContain('endpoint.failing');
+    const ids = [...operations(), ...Object.values(webhooks).map(({ post }) => ({ operation: post }))];
+    expect(new Set(ids.map(({ operation }) => operation.operationId)).size).toBe(ids.length);
+    for (const type of OPERATIONAL_TYPES) expect(webhooks).toHaveProperty([type, 'post', 'requestBody']);
   });
 
   test('declares the parameters of each path', () => {

@@ -3,6 +3,8 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { webhookItem } from '../core/catalogue/openapi-document.ts';
+import { OPERATIONAL_CATALOGUE } from '../core/catalogue/operational-catalogue.ts';
 
 declare module 'fastify' {
   interface FastifySchema {
@@ -20,6 +22,7 @@ interface Operation {
 }
 
 interface OpenApiDocument {
+  webhooks?: Record<string, unknown>;
   paths?: Record<string, Record<string, Operation>>;
   components?: { schemas?: Record<string, unknown> };
 }
@@ -66,6 +69,11 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'Endpoints', description: 'Where events are sent.' },
         { name: 'Attempts', description: 'What was sent, and what came of it.' },
         { name: 'Replays', description: 'Sending again what was published before.' },
+        {
+          name: 'Operational events',
+          description:
+            'What endpoints of the app `app_tidings` are sent, and its log holds: what happens to endpoints and consumers.',
+        },
         { name: 'Service', description: 'The process itself; without a key.' },
       ],
     },
@@ -75,8 +83,18 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
       return isOptional ? { ...transformed, schema: { ...transformed.schema, 'x-body-optional': true } } : transformed;
     },
     transformObject: (document) =>
-      tidySchemas(tidyOperations(jsonSchemaTransformObject(document) as OpenApiDocument)) as never,
+      withWebhooks(tidySchemas(tidyOperations(jsonSchemaTransformObject(document) as OpenApiDocument))) as never,
   };
+}
+
+/** Tidings' own webhooks: what the log of the built-in app holds. Those of the catalogue are GET /v1/catalogue/openapi.json. */
+function withWebhooks(document: OpenApiDocument): OpenApiDocument {
+  const items = OPERATIONAL_CATALOGUE.map((type): [string, object] => {
+    const { post } = webhookItem(type, type.schema) as { post: object };
+    const { 'x-tidings': _, ...operation } = post as { 'x-tidings': object };
+    return [type.type, { post: { ...operation, tags: ['Operational events'], security: [] } }];
+  });
+  return { ...document, webhooks: Object.fromEntries(items) };
 }
 
 /** Writes down what @fastify/swagger has no words for. */

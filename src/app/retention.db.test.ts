@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { operationalData } from '../../test/operational-data.ts';
 import { type StoredApp, storedApp } from '../../test/stored-app.ts';
 import { until } from '../../test/until.ts';
 import { TidingsError } from '../core/errors.ts';
@@ -71,7 +72,7 @@ function setup(options: Partial<RetentionOptions> = {}) {
       if (known === data) return;
       if (known !== undefined) throw new TidingsError('idempotency_conflict', 'known');
       ids.set(event.id, data);
-      told.push({ type: event.type, ...JSON.parse(data) });
+      told.push({ type: event.type, ...operationalData(event) });
     },
     checkpoint: (_, endpointId) => checkpointed.push(endpointId),
     now: Date.now,

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { operationalData } from '../../test/operational-data.ts';
 import { type StoredApp, storedApp } from '../../test/stored-app.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { NewEvent } from '../core/event.ts';
@@ -19,7 +20,7 @@ function setup() {
   const append = async ({ appId, events: [{ id, type, data }] }: { appId: string; events: NewEvent[] }) => {
     expect(appId).toBe(TIDINGS_APP_ID);
     if (told.some((event) => event.id === id)) throw new TidingsError('idempotency_conflict', 'It is there.');
-    told.push({ id, type, data: JSON.parse(data.toString()) });
+    told.push({ id, type, data: operationalData({ type, data }) });
   };
   const onError = (error: unknown): void => expect.fail(String(error));
   const aWatch = () => new ConsumerWatch({ db: app.db, append, now: Date.now, onError, alertAfterSeconds: 60 });

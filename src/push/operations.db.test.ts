@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { operationalData } from '../../test/operational-data.ts';
 import { type StoredApp, storedApp } from '../../test/stored-app.ts';
 import { TIDINGS_APP_ID } from '../core/id.ts';
 import { Writer } from '../log/writer.ts';
@@ -46,7 +47,7 @@ async function told() {
   const head = await readHead(app.db, TIDINGS_APP_ID);
   const range = { from: 1, to: head!.position, day: '2000-01-01', lastDay: head!.day, maxBytes: 1_000_000 };
   const events = await readEvents(app.db, { appId: TIDINGS_APP_ID, ...range });
-  return events.map(({ type, data }) => ({ type, ...JSON.parse(data.toString()) }));
+  return events.map((event) => ({ type: event.type, ...operationalData(event) }));
 }
 
 const T0 = Date.UTC(2026, 10, 21, 10);
