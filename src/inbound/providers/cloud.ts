@@ -92,7 +92,7 @@ export const CLOUD: readonly Provider[] = [
         },
       },
     ],
-    answerWithinSeconds: 3,
+    answerWithinSeconds: 10,
     note: 'The body is not signed. A request may hold several notifications; it is one event then, `microsoft-graph.batch`.',
   },
 ];
