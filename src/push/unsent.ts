@@ -16,9 +16,13 @@ export function unsent(outcome: SendResult['outcome'], reason: SendResult['reaso
   };
 }
 
-/** The result of an attempt whose request could not be made: the event's failure where the format says so, else the server's. */
+/** The result of an attempt whose request could not be made: the event's failure where the format says so, else the server's, for another time. */
 export function unbuilt(error: unknown, onError: (error: unknown) => void): SendResult {
-  if (error instanceof FormatError) return unsent('rejected', 'format_failed', error.message);
+  if (error instanceof FormatError) {
+    return error.isPassing
+      ? unsent('unreachable', 'internal_error', error.message)
+      : unsent('rejected', 'format_failed', error.message);
+  }
   onError(error);
   return unsent('unreachable', 'internal_error', String(error));
 }

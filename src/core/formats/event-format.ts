@@ -21,9 +21,16 @@ export interface EventFormat {
 /** The bytes that one body may have; every format but `standard` may make more of an event than was published. */
 export const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
-/** An event cannot be written in the endpoint's format: the event's failure, told to the user as it stands. */
+/** An event cannot be written in the endpoint's format; told to the user as it stands. */
 export class FormatError extends Error {
   override readonly name = 'FormatError';
+  /** Whether it is no fault of event or format, and may end otherwise when it is tried again. */
+  readonly isPassing: boolean;
+
+  constructor(message: string, { isPassing = false }: { isPassing?: boolean } = {}) {
+    super(message);
+    this.isPassing = isPassing;
+  }
 }
 
 export function jsonBody(value: unknown): FormattedBody {

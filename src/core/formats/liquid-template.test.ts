@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { formattedEvent } from '../../../test/formatted-event.ts';
 import { Template, templateFault, templateVariables } from './liquid-template.ts';
 import { escapeJson } from './output-escape.ts';
@@ -98,6 +98,22 @@ describe('liquid template', () => {
         /needs more than \d+ (steps|characters and elements)/,
       );
     }
+  });
+
+  test('that takes too long fails for the time being', () => {
+    let nowMs = 0;
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => (nowMs += 300));
+    try {
+      const failing = () => render('{% for i in (1..20) %}{{ i }}{% endfor %}');
+      expect(failing).toThrow(
+        expect.objectContaining({ isPassing: true, message: expect.stringContaining('takes more than 2000 ms') }),
+      );
+    } finally {
+      now.mockRestore();
+    }
+    expect(() => render('{% for i in (1..100000) %}{{ i }}{% endfor %}')).toThrow(
+      expect.objectContaining({ isPassing: false }),
+    );
   });
 
   test('needs the same whenever it is rendered', () => {

@@ -116,7 +116,7 @@ export class Template {
     }
   }
 
-  /** @throws FormatError with line and column; Error when it took too long, which is no fault of the event */
+  /** @throws FormatError with line and column */
   render({ dataBytes, ...variables }: TemplateVariables): string {
     const liquid = this.#liquid;
     const limits = {
@@ -128,7 +128,7 @@ export class Template {
       return String(liquid.renderSync(this.#nodes, new LimitedContext(variables, liquid.options, limits)));
     } catch (error) {
       const message = `The template fails at ${placeOf(error)}.`;
-      throw innermost(error) instanceof TooSlow ? new Error(message) : new FormatError(message);
+      throw new FormatError(message, { isPassing: innermost(error) instanceof TooSlow });
     }
   }
 }

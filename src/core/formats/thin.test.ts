@@ -17,8 +17,11 @@ describe('thin', () => {
     expect(JSON.parse(many!([event, event]).body.toString())).toEqual([item, item]);
   });
 
-  test('fails where the server does not know its address', () => {
-    expect(() => thinFormat(null).one(event)).toThrow(FormatError);
-    expect(() => thinFormat(null).one(event)).toThrow('--public-url');
+  test('fails for the time being where the server does not know its address', () => {
+    const failing = () => thinFormat(null).one(event);
+    expect(failing).toThrow(FormatError);
+    expect(failing).toThrow(
+      expect.objectContaining({ isPassing: true, message: expect.stringContaining('--public-url') }),
+    );
   });
 });

@@ -7,7 +7,9 @@ import { type EventFormat, FormatError, type FormattedEvent } from './event-form
 export function thinFormat(publicUrl: string | null): EventFormat {
   const write = ({ appId, type, id }: FormattedEvent): string => {
     if (publicUrl === null) {
-      throw new FormatError('The format thin needs the address of this server. Start it with --public-url.');
+      throw new FormatError('The format thin needs the address of this server. Start it with --public-url.', {
+        isPassing: true,
+      });
     }
     return `{"type":"${type}","id":"${id}","url":${JSON.stringify(`${publicUrl}/v1/apps/${appId}/events/${id}`)}}`;
   };
