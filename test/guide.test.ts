@@ -1,10 +1,11 @@
 // The snippets of README and guide are run as they stand, against `tidings dev`; only the receiver's port is another.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { symlink, writeFile } from 'node:fs/promises';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkFilter, compileFilter } from '../src/core/filter.ts';
 import { type ReadyServer, type TestCli, testCli } from './cli.ts';
@@ -387,6 +388,43 @@ describe('credentials for endpoints', () => {
       await Promise.all([hooks.close(), tokens.close()]);
     }
   });
+});
+
+describe('catalogue', () => {
+  test('has calls that work after getting started, and types that TypeScript takes', async () => {
+    const shell = new Shell(cli.folder, environment());
+    try {
+      const send = 'curl -sS -o before.json -H "$AUTH" -H "$JSON" -d';
+      await shell.run(`${send} '{"uid":"acme","name":"Acme Ltd"}' $TIDINGS/v1/apps`);
+      const blocks = codeBlocks(readDocument('docs/guide/catalogue.md'));
+      const answers: string[] = [];
+      for (const { code } of blocks.filter(({ language }) => language === 'sh')) answers.push(await shell.run(code));
+      const [put, warned, refused, open, planned, versions, imported, exported] = answers;
+      expect(answers).toHaveLength(9);
+      expect(answers.filter((answer) => answer !== refused).join('\n')).not.toMatch(/urn:tidings:error|curl: /);
+      const [warnings, errors, changes] = blocks
+        .filter(({ language }) => language === 'json')
+        .map(({ code }) => code.trim());
+      expect(put).toContain('"version":1');
+      expect(warned).toContain(warnings);
+      expect(refused).toContain('"code":"schema_violation"');
+      expect(refused).toContain(errors);
+      expect(open).toMatch(/"validation":"off".*"position":\d+.*"validation":null/s);
+      expect(planned).toContain(changes);
+      expect(versions).toMatch(/"data":\[\{"version":1.*"breakingChanges":\[\]/s);
+      expect(imported.match(/"action":"created"/g)).toHaveLength(2);
+      expect(exported).toContain('title: Acme webhooks');
+
+      const declarations = await readFile(join(cli.folder, 'events.d.ts'), 'utf8');
+      const printed = await cli.run(['types']);
+      expect(printed).toMatchObject({ code: 0, stdout: declarations });
+      await writeFile(join(cli.folder, 'receiver.ts'), blocks.find(({ language }) => language === 'ts')!.code);
+      const compiled = ts.createProgram([join(cli.folder, 'receiver.ts')], { strict: true, noEmit: true, types: [] });
+      expect(ts.getPreEmitDiagnostics(compiled).map(({ messageText }) => messageText)).toEqual([]);
+    } finally {
+      await shell.close();
+    }
+  }, 60_000);
 });
 
 describe('README', () => {
