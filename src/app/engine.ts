@@ -124,7 +124,7 @@ export class LocalEngine implements Engine {
   }
 
   askConsent(request: ConsentRequest): Promise<Consent> {
-    return askConsent(this.#parts, request);
+    return askConsent({ ...this.#parts, tokens: this.#parts.dispatcher.tokens }, request);
   }
 
   configChanged(appId: string): void {
