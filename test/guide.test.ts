@@ -246,6 +246,33 @@ describe('scheduling and retention', () => {
   });
 });
 
+describe('receiving webhooks of others', () => {
+  test('has calls that work after getting started', async () => {
+    const shell = new Shell(cli.folder, environment());
+    try {
+      const send = 'curl -sS -o before.json -H "$AUTH" -H "$JSON" -d';
+      await shell.run(`${send} '{"uid":"acme","name":"Acme Ltd"}' $TIDINGS/v1/apps`);
+      const port = await freePort();
+      const answers: string[] = [];
+      for (const { language, code } of codeBlocks(readDocument('docs/guide/inbound.md'))) {
+        if (language === 'sh') answers.push(await shell.run(code.replaceAll(RECEIVER_PORT, port)));
+      }
+      expect(answers).toHaveLength(6);
+      expect(answers.join('\n')).not.toMatch(/urn:tidings:error|curl: /);
+      const [created, sent, refused, bin, rotated, forwarded] = answers;
+      expect(created).toMatch(/"path":"\/in\/\w{26}"/);
+      expect(sent).toMatch(/^200\n/);
+      expect(sent).toContain('"data":{"ref":"refs/heads/main","commits":[]}');
+      expect(refused).toContain('"reason":"no_match"');
+      expect(bin).toContain('"path":"/in/…?from=me"');
+      expect(rotated).toContain('"secrets":2');
+      expect(forwarded).toContain('"format":{"name":"original"}');
+    } finally {
+      await shell.close();
+    }
+  });
+});
+
 describe('reading the log', () => {
   test('has calls that work after getting started', async () => {
     const shell = new Shell(cli.folder, environment());

@@ -30,6 +30,8 @@ export function buildRequest(
     'tidings-position': String(event.position),
   };
   if (endpoint.signer !== null) sign(endpoint, endpoint.signer, headers, request);
+  // Last of all: it may be the provider's signature that the receiver verifies.
+  if (formatted?.received !== undefined) Object.assign(headers, formatted.received);
   return { headers, body };
 }
 
