@@ -1,7 +1,6 @@
 // What came in from outside goes on as it was received: body, content type and headers, the provider's signature among them.
 import { originalBody, parseOrigin } from '../origin.ts';
 import { type EventFormat, FormatError, type FormattedBody, type FormattedEvent } from './event-format.ts';
-import { rawFormat } from './raw.ts';
 
 export interface OriginalOptions {
   /** Of the headers that were kept only these; names in any case. Absent = all. */
@@ -10,11 +9,14 @@ export interface OriginalOptions {
 
 const UNKNOWN_TYPE = 'application/octet-stream';
 
-/** An event that was published has no request: it goes out as `raw`. */
+/** An event that was published has no request: its data goes out. */
 export function originalFormat({ headers }: OriginalOptions): EventFormat {
   const chosen = headers === undefined ? null : new Set(headers.map((name) => name.toLowerCase()));
   return {
-    one: (event) => (event.origin === undefined ? rawFormat.one(event) : original(event, event.origin, chosen)),
+    one: (event) =>
+      event.origin === undefined
+        ? { body: event.data, contentType: 'application/json' }
+        : original(event, event.origin, chosen),
     many: null,
   };
 }
