@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { Scenario, ScenarioContext } from './scenario.ts';
 import { backlog } from './scenarios/backlog.ts';
 import { fairness } from './scenarios/fairness.ts';
+import { filter } from './scenarios/filter.ts';
 import { floor } from './scenarios/floor.ts';
 import { isolation } from './scenarios/isolation.ts';
 import { latency } from './scenarios/latency.ts';
@@ -25,6 +26,7 @@ const SCENARIOS: readonly Scenario[] = [
   many,
   takeover,
   read,
+  filter,
 ];
 
 const HELP = `Usage: npm run bench -- [scenario …] [options]
