@@ -31,6 +31,8 @@ import { ensureBuiltinApp, findLiveApps } from '../src/storage/apps.ts';
 import { Database } from '../src/storage/database.ts';
 import { ensurePartitions } from '../src/storage/partitions.ts';
 import { registerProcess } from '../src/storage/processes.ts';
+import { TransformPool } from '../src/transform/transform-pool.ts';
+import { buildOnce } from './build.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
 import { anApp, anEvent, testIds } from './event-log.ts';
 import { type Receiver, receiver } from './receiver.ts';
@@ -41,6 +43,7 @@ let database: TestDatabase;
 let hooks: Receiver;
 let appId: string;
 beforeAll(async () => {
+  await buildOnce();
   [database, hooks] = await Promise.all([testDatabase(), receiver()]);
   appId = await anApp(database.db);
   await ensureBuiltinApp(database.db);
@@ -79,6 +82,7 @@ function setup() {
   });
   const operations = new Operations({ append: (request) => writer.append(request), now: Date.now, onError });
   const sender = new Sender({ rules });
+  const transforms = new TransformPool({ onError });
   const ownership: Ownership = new Ownership({
     db,
     newUuid: () => testIds.uuid(),
@@ -95,6 +99,7 @@ function setup() {
     ids: testIds,
     cache,
     sender,
+    transforms,
     ownership,
     operations,
     version: 'test',
@@ -207,6 +212,14 @@ function setup() {
         expect(result.outcome).toBe('delivered');
       },
     },
+    transforms: {
+      part: transforms,
+      work: async () => {
+        const event = { id: 'evt_1', type: 'a.b', timeMs: 0, channels: [], data: Buffer.from('{}') };
+        const verdict = await transforms.run({ appId, code: 'export default () => null', event });
+        expect(verdict.kind).toBe('filtered');
+      },
+    },
     ownership: {
       part: ownership,
       work: async () => {
@@ -282,6 +295,7 @@ const PARTS = [
   'heads poll',
   'operations',
   'sender',
+  'transforms',
   'ownership',
   'flusher',
   'dispatcher',

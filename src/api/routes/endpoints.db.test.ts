@@ -27,6 +27,8 @@ describe('endpoints API', () => {
       url: 'https://example.com/hook',
       description: '',
       filter: {},
+      transformation: null,
+      transformationVersion: 0,
       format: { name: 'standard' },
       headers: {},
       signing: 'v1',

@@ -9,6 +9,7 @@ import { identityContext } from '../../net/tls-identity.ts';
 import { createEndpoint, deleteEndpoint, type EndpointStart, updateEndpoint } from '../../storage/endpoint-changes.ts';
 import { loadCredentials, type StoredCredential } from '../../storage/endpoint-credentials.ts';
 import { listEndpoints } from '../../storage/endpoints.ts';
+import { acceptTransformation } from '../accepted-transformation.ts';
 import { appAccess } from '../access.ts';
 import { agreed, withConsent } from '../consent.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
@@ -48,6 +49,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
       const asked = accepted(createEndpointConfig(settings));
       checkUrls(context, asked, settings);
       checkFormat(context, asked);
+      await acceptTransformation(context, appId, asked.transformation.code);
       const id = ids.id('endpoint');
       const credential = sealable(context, settings.auth);
       const config = await withConsent(engine, asked, null, { id, credential: async () => credential });
@@ -131,6 +133,9 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
       const asked = accepted(mergeEndpointConfig(known.config, settings));
       checkUrls(context, asked, settings);
       checkFormat(context, asked);
+      if (settings.transformation != null && settings.transformation !== known.config.transformation.code) {
+        await acceptTransformation(context, appId, asked.transformation.code);
+      }
       const credential = settings.auth === undefined ? undefined : sealable(context, settings.auth);
       const allowed = await withConsent(engine, asked, known.config, {
         id: known.id,
