@@ -66,7 +66,7 @@ describe('hints', () => {
     a.hints.commandWaiting(9);
     a.hints.slotsMoved();
     a.hints.catalogueChanged();
-    for (const { heard } of [b, c]) await until(() => heard.length === 4);
+    for (const { heard } of [b, c]) await until(() => heard.length === 5);
     expect(b.heard).toEqual([['app_1', aHead(7)], 'changed app_2', 'command 9', 'slots', 'catalogue']);
     expect(a.heard).toEqual([]);
   });
