@@ -6,6 +6,7 @@ import { backlog } from './scenarios/backlog.ts';
 import { fairness } from './scenarios/fairness.ts';
 import { filter } from './scenarios/filter.ts';
 import { floor } from './scenarios/floor.ts';
+import { inbound } from './scenarios/inbound.ts';
 import { isolation } from './scenarios/isolation.ts';
 import { latency } from './scenarios/latency.ts';
 import { many } from './scenarios/many.ts';
@@ -27,6 +28,7 @@ const SCENARIOS: readonly Scenario[] = [
   takeover,
   read,
   filter,
+  inbound,
 ];
 
 const HELP = `Usage: npm run bench -- [scenario …] [options]
