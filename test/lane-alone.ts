@@ -41,7 +41,6 @@ export const aRetry = (position: number, more: Partial<StoredRetry> = {}): Store
   attempts: 1,
   consumed: 1,
   dueMs: 0,
-  transformationVersion: null,
   ...more,
 });
 
@@ -157,7 +156,7 @@ export function laneAlone(stored: {
 }) {
   const ids = new IdGenerator({ now: () => NOW_MS, randomBytes: (size) => Buffer.alloc(size) });
   let routed: LogPlace = { position: stored.settledThrough, day: DAY };
-  const state = { nowMs: NOW_MS, maySend: true, mayTransform: true };
+  const state = { nowMs: NOW_MS, maySend: true };
   const ready = new Set<HostedLane>();
   const wakes: number[] = [];
   const sent: Sent[] = [];
@@ -180,7 +179,6 @@ export function laneAlone(stored: {
     random: () => 0.5,
     newAttempt: () => ({ attemptUuid: ids.uuid(), day: DAY, startedMs: state.nowMs }),
     maySend: () => state.maySend,
-    mayTransform: () => state.mayTransform,
     newUuid: () => ids.uuid(),
     opened: () => {},
     closed: () => {},

@@ -17,7 +17,6 @@ export function listDocuments(): string[] {
     'README.md',
     'CONTRIBUTING.md',
     'CHANGELOG.md',
-    'examples/slack/README.md',
     ...pages.map((page) => `docs/${page.split(sep).join('/')}`),
   ].filter((path) => path.endsWith('.md'));
 }

@@ -8,6 +8,8 @@ import { Retention } from '../src/app/retention.ts';
 import { startTidings } from '../src/app/tidings.ts';
 import type { SendResult } from '../src/core/outcome.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../src/core/secret-box.ts';
+import { Fetches } from '../src/inbound/fetch/fetches.ts';
+import { HttpFetcher } from '../src/inbound/fetch/http-fetcher.ts';
 import { Catalogue } from '../src/log/catalogue.ts';
 import { EventCache } from '../src/log/event-cache.ts';
 import { GapReader } from '../src/log/gap-reader.ts';
@@ -31,8 +33,6 @@ import { ensureBuiltinApp, findLiveApps } from '../src/storage/apps.ts';
 import { Database } from '../src/storage/database.ts';
 import { ensurePartitions } from '../src/storage/partitions.ts';
 import { registerProcess } from '../src/storage/processes.ts';
-import { TransformPool } from '../src/transform/transform-pool.ts';
-import { buildOnce } from './build.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
 import { anApp, anEvent, testIds } from './event-log.ts';
 import { type Receiver, receiver } from './receiver.ts';
@@ -43,7 +43,6 @@ let database: TestDatabase;
 let hooks: Receiver;
 let appId: string;
 beforeAll(async () => {
-  await buildOnce();
   [database, hooks] = await Promise.all([testDatabase(), receiver()]);
   appId = await anApp(database.db);
   await ensureBuiltinApp(database.db);
@@ -82,7 +81,6 @@ function setup() {
   });
   const operations = new Operations({ append: (request) => writer.append(request), now: Date.now, onError });
   const sender = new Sender({ rules });
-  const transforms = new TransformPool({ onError });
   const ownership: Ownership = new Ownership({
     db,
     newUuid: () => testIds.uuid(),
@@ -99,7 +97,6 @@ function setup() {
     ids: testIds,
     cache,
     sender,
-    transforms,
     ownership,
     operations,
     version: 'test',
@@ -109,6 +106,21 @@ function setup() {
   const identity = { processUuid: testIds.uuid(), epoch: 1 };
   const flusher = new Flusher({ db, identity: () => identity, now: Date.now, onFenced: () => {}, onError });
   const scheduler = new Scheduler({ db, appendDue: (app, due) => writer.appendDue(app, due), onError });
+  const fetches = new Fetches({
+    db,
+    box: new SecretBox({ keys: [parseMasterKey(generateMasterKey(randomBytes))], randomBytes }),
+    fetcher: new HttpFetcher({ rules }),
+    version: 'test',
+    appendFetched: (request) => writer.appendFetched(request),
+    append: (request) => writer.append(request),
+    slots: () => [0, 1],
+    newRunId: () => testIds.id('run'),
+    newUuid: () => testIds.uuid(),
+    now: Date.now,
+    random: Math.random,
+    onError,
+    pollEveryMs: 5,
+  });
   const headsPoll = new HeadsPoll({ db, tail, onAppDeleted: () => {}, onError });
   const catalogue = new Catalogue({ db, onError, pollEveryMs: 5 });
   const hints = new Hints({
@@ -193,6 +205,7 @@ function setup() {
         await until(async () => (await db.query(find)).length === 0);
       },
     },
+    fetches: { part: fetches, work: async () => {} },
     'heads poll': { part: headsPoll, work: async () => {} },
     'command poll': { part: commandPoll, work: async () => commandPoll.soon() },
     'lag watch': { part: lagWatch, work: () => lagWatch.look() },
@@ -210,14 +223,6 @@ function setup() {
         const request = { target, headers: {}, body: Buffer.from('{}'), timeoutMs: 5000 };
         const result = await new Promise<SendResult>((done) => sender.send(request, done));
         expect(result.outcome).toBe('delivered');
-      },
-    },
-    transforms: {
-      part: transforms,
-      work: async () => {
-        const event = { id: 'evt_1', type: 'a.b', timeMs: 0, channels: [], data: Buffer.from('{}') };
-        const verdict = await transforms.run({ appId, code: 'export default () => null', event });
-        expect(verdict.kind).toBe('filtered');
       },
     },
     ownership: {
@@ -292,10 +297,10 @@ const PARTS = [
   'writer',
   'tail',
   'scheduler',
+  'fetches',
   'heads poll',
   'operations',
   'sender',
-  'transforms',
   'ownership',
   'flusher',
   'dispatcher',

@@ -7,6 +7,8 @@ import { buildServer } from '../api/server.ts';
 import { armFailpoints, parseFailpoints } from '../core/failpoint.ts';
 import { IdGenerator } from '../core/id.ts';
 import { SecretBox } from '../core/secret-box.ts';
+import { Fetches } from '../inbound/fetch/fetches.ts';
+import { HttpFetcher } from '../inbound/fetch/http-fetcher.ts';
 import { Catalogue } from '../log/catalogue.ts';
 import { EventCache } from '../log/event-cache.ts';
 import { GapReader } from '../log/gap-reader.ts';
@@ -31,7 +33,6 @@ import type { Database } from '../storage/database.ts';
 import { readHead } from '../storage/heads.ts';
 import { loadInstance } from '../storage/instance.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
-import { TransformPool } from '../transform/transform-pool.ts';
 import { commandHandlers } from './command-handlers.ts';
 import type { Config } from './config.ts';
 import { LocalEngine } from './engine.ts';
@@ -160,15 +161,6 @@ async function start(
     options: { failingAfterMs: config.failingAlertSeconds * 1000 },
   });
   const sender = new Sender({ rules });
-  const transforms = new TransformPool({
-    options: {
-      threads: config.transformThreads,
-      timeoutMs: config.transformTimeoutMs,
-      memoryBytes: config.transformMemoryBytes,
-      appShare: config.transformAppPercent / 100,
-    },
-    onError,
-  });
   const ownership: Ownership = new Ownership({
     db,
     newUuid: () => ids.uuid(),
@@ -206,7 +198,6 @@ async function start(
     ids,
     cache,
     sender,
-    transforms,
     ownership,
     operations,
     version: VERSION,
@@ -217,12 +208,11 @@ async function start(
     onError,
   });
   const owner = new LaneOwner({ db, tail, dispatcher, ownership, hints });
-  const direct = { db, box, rules, ids, dispatcher, ownership, hints, version: VERSION };
+  const direct = { db, box, rules, ids, dispatcher, ownership, hints, sender, version: VERSION };
   const commands = new CommandPoll({ db, ownership, handlers: commandHandlers(direct), onError });
   const readiness = new Readiness({ db, ownership, roles });
   const engine = new LocalEngine({
     ...direct,
-    sender,
     cache,
     rendered,
     tail,
@@ -237,7 +227,7 @@ async function start(
   });
   const catalogue = new Catalogue({ db, onError });
   const registry = new Registry();
-  measure(registry, { writer, dispatcher, cache, rendered, readers, ownership, catalogue, transforms });
+  measure(registry, { writer, dispatcher, cache, rendered, readers, ownership, catalogue });
 
   await parts.use(new Maintenance({ db, onError }));
   await parts.use(writer);
@@ -249,7 +239,6 @@ async function start(
   await parts.use(hints); // before ownership begins and until it has ended: it tells of the slots
   await parts.use(operations);
   await parts.use(sender);
-  await parts.use(transforms); // its threads start with the first event to transform
   await parts.use(
     new Retention({
       db,
@@ -283,6 +272,21 @@ async function start(
     return pushingStopped;
   };
   await parts.use({ start: startPushing, stop: stopPushing });
+  const fetches = new Fetches({
+    db,
+    box,
+    fetcher: new HttpFetcher({ rules }),
+    version: VERSION,
+    appendFetched: (request) => writer.appendFetched(request),
+    append: (request) => writer.append(request),
+    slots: () => ownership.heldSlots(),
+    newRunId: () => ids.id('run'),
+    newUuid: () => ids.uuid(),
+    now: Date.now,
+    random: Math.random,
+    onError,
+  });
+  if (roles.includes('push')) await parts.use(fetches);
   await parts.use(
     new LagWatch({
       db,
@@ -313,7 +317,6 @@ async function start(
     box,
     engine,
     catalogue,
-    transforms,
     instance,
     registry,
     ids,

@@ -1,9 +1,7 @@
 // Why an event did or did not reach an endpoint (design rule 22). The facts are read from storage; what they mean is decided here.
 import type { Mismatch } from './filter.ts';
-import type { OutcomeKind } from './outcome.ts';
 
 /**
- * filtered = its transformation returned null for it.
  * skipped = the endpoint was not to have it: it stands before the endpoint's start, or before the head from which it was resumed.
  * pulled = it was fetched
  * while the endpoint was in mode pull. expired = retention dropped it before it was delivered. unknown = the facts that would tell are no longer kept.
@@ -13,7 +11,6 @@ export const DELIVERY_STATES = [
   'retrying',
   'delivered',
   'dead',
-  'filtered',
   'unmatched',
   'skipped',
   'pulled',
@@ -38,12 +35,7 @@ export interface DeliveryFacts {
   dead: { attempts: number; reason: string } | null;
   /** Retention dropped the position before the endpoint came to it. */
   isExpired: boolean;
-  attempts: {
-    made: number;
-    deliveredMs: number | null;
-    filteredMs: number | null;
-    last: { outcome: OutcomeKind; error: string | null } | null;
-  };
+  attempts: { made: number; deliveredMs: number | null };
   /** Whether all attempts that were made since the event was appended are still kept. */
   attemptsKept: boolean;
   /** In words why the endpoint does not send now; null when it does. */
@@ -56,7 +48,7 @@ const EXPIRED = { state: 'expired', words: 'Retention dropped the event before i
 export function explainDelivery(facts: DeliveryFacts): { state: DeliveryState; words: string } {
   const { retry, dead, attempts, match, position, settledThrough, skipThrough } = facts;
   if (dead?.reason === 'expired') return EXPIRED;
-  if (dead !== null) return { state: 'dead', words: deadWords(dead, attempts.last?.error ?? null) };
+  if (dead !== null) return { state: 'dead', words: deadWords(dead) };
   if (retry !== null) {
     return { state: 'retrying', words: withStandstill(retryWords(retry), facts.standstill) };
   }
@@ -65,10 +57,6 @@ export function explainDelivery(facts: DeliveryFacts): { state: DeliveryState; w
       state: 'delivered',
       words: `It was delivered at ${time(attempts.deliveredMs)}; ${attemptsMade(attempts.made)}.`,
     };
-  }
-  if (attempts.filteredMs !== null) {
-    const why = attempts.last?.outcome === 'filtered' ? attempts.last.error : 'Its transformation returned null.';
-    return { state: 'filtered', words: `Nothing was sent at ${time(attempts.filteredMs)}. ${why}` };
   }
   if (!match.matches) {
     const { fromPosition } = match;
@@ -108,11 +96,10 @@ function explainAbsence(facts: DeliveryFacts): { state: DeliveryState; words: st
   };
 }
 
-function deadWords({ attempts, reason }: NonNullable<DeliveryFacts['dead']>, error: string | null): string {
+function deadWords({ attempts, reason }: NonNullable<DeliveryFacts['dead']>): string {
   if (reason === 'skipped')
     return 'It held up the others, and was skipped when the endpoint was resumed from the head.';
-  const why = error === null ? '' : ` ${error}${/[.!?]$/.test(error) ? '' : '.'}`;
-  return `It was given up after ${attemptCount(attempts)}; the last failed with ${reason}.${why} Resend it, or replay it.`;
+  return `It was given up after ${attemptCount(attempts)}; the last failed with ${reason}. Resend it, or replay it.`;
 }
 
 function retryWords({ attempts, reason, dueMs }: NonNullable<DeliveryFacts['retry']>): string {

@@ -9,6 +9,7 @@ export const ID_PREFIXES = {
   attempt: 'att_',
   source: 'src_',
   request: 'req_',
+  run: 'run_',
   replay: 'rpl_',
   batch: 'bat_',
   lease: 'lse_',

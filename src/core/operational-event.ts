@@ -11,13 +11,12 @@ export type Occurrence = {
   /** Milliseconds since 1970. */
   atMs: number;
   data: object;
-} & ({ endpointId: string } | { /** The consumer's name. */ consumer: string });
+} & ({ endpointId: string } | { /** The consumer's name. */ consumer: string } | { sourceId: string });
 
-/** An event for the log of the built-in app; `data` is `{app, endpoint, …}` or `{app, consumer, …}`. */
+/** An event for the log of the built-in app; `data` is `{app, endpoint, …}`, `{app, consumer, …}` or `{app, source, …}`. */
 export function operationalEvent(occurrence: Occurrence): NewEvent {
   const { type, appId, which, atMs, data } = occurrence;
-  const isOfEndpoint = 'endpointId' in occurrence;
-  const subject = isOfEndpoint ? occurrence.endpointId : `${appId} ${occurrence.consumer}`;
+  const [subject, named] = subjectOf(occurrence);
   const id = createHash('sha256').update(`${type} ${subject} ${which}`).digest('base64url');
   return {
     id: `op_${id}`,
@@ -29,9 +28,15 @@ export function operationalEvent(occurrence: Occurrence): NewEvent {
     data: Buffer.from(
       JSON.stringify({
         app: appId,
-        ...(isOfEndpoint ? { endpoint: subject } : { consumer: occurrence.consumer }),
+        ...named,
         ...data,
       }),
     ),
   };
+}
+
+function subjectOf(occurrence: Occurrence): [string, object] {
+  if ('endpointId' in occurrence) return [occurrence.endpointId, { endpoint: occurrence.endpointId }];
+  if ('sourceId' in occurrence) return [occurrence.sourceId, { source: occurrence.sourceId }];
+  return [`${occurrence.appId} ${occurrence.consumer}`, { consumer: occurrence.consumer }];
 }

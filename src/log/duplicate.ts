@@ -11,6 +11,12 @@ import { keysOf } from './take-claims.ts';
 
 /** Answers or refuses the append, or says `again`: what is left of it goes back into the queue. Reads after the winner has committed. */
 export async function resolveDuplicate(db: Queryable, pending: PendingAppend): Promise<'settled' | 'again'> {
+  if (pending.claim?.kind === 'state') {
+    const detail =
+      'The source was changed, or fetched by another process, while this run was under way. Nothing of it was stored.';
+    pending.reject(new TidingsError('conflict', detail));
+    return 'settled';
+  }
   const keys = keysOf(pending);
   const rows = await findKeys(
     db,

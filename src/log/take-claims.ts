@@ -1,5 +1,7 @@
 // The claims of a batch, taken in the transaction of its append and before the heads (design rule 7).
+import type { NewEvent } from '../core/event.ts';
 import type { Queryable } from '../storage/database.ts';
+import { advanceState } from '../storage/fetch-state.ts';
 import { claimKeys, type KeyClaim, releaseKeys } from '../storage/idempotency-keys.ts';
 import { claimDue } from '../storage/scheduled.ts';
 import type { PendingAppend } from './pending-append.ts';
@@ -17,13 +19,16 @@ export async function takeClaims(
   const held: PendingAppend[] = [];
   const lost: PendingAppend[] = [];
   const giveBack: KeyClaim[] = [];
+  /** Of appends that leave out what is known: the keys that others have. */
+  const known = new Map<PendingAppend, Set<KeyClaim>>();
   let at = 0;
   for (const pending of batch) {
     const keys = keysOf(pending);
     const mine = won.slice(at, at + keys.length);
     at += keys.length;
-    if (mine.every(Boolean)) {
+    if (pending.claim?.kind === 'state' ? await advanceState(tx, pending.claim.advance) : mine.every(Boolean)) {
       held.push(pending);
+      if (pending.claim?.kind === 'state') known.set(pending, new Set(keys.filter((_, i) => !mine[i])));
     } else {
       lost.push(pending);
       giveBack.push(...keys.filter((_, i) => mine[i]));
@@ -32,10 +37,19 @@ export async function takeClaims(
   await releaseKeys(tx, giveBack);
   for (const pending of held) {
     pending.deferring = [];
-    pending.appending =
-      pending.claim?.kind === 'due' ? await claimDue(tx, pending.appId, pending.claim) : pending.events;
+    pending.appending = await appendingOf(tx, pending, known.get(pending));
   }
   return { held, lost };
+}
+
+async function appendingOf(
+  tx: Queryable,
+  { appId, events, claim }: PendingAppend,
+  known: ReadonlySet<KeyClaim> | undefined,
+): Promise<NewEvent[]> {
+  if (claim?.kind === 'due') return claimDue(tx, appId, claim);
+  if (claim?.kind !== 'state' || known === undefined || known.size === 0) return events;
+  return events.filter((_, n) => claim.keys[n] === null || !known.has(claim.keys[n]));
 }
 
 /** Gives back the keys of appends that come to nothing, within the transaction that took them. */
@@ -44,5 +58,6 @@ export async function releaseClaims(tx: Queryable, appends: PendingAppend[]): Pr
 }
 
 export function keysOf({ claim }: PendingAppend): KeyClaim[] {
+  if (claim?.kind === 'state') return claim.keys.filter((key) => key !== null);
   return claim?.kind === 'keys' ? claim.keys : [];
 }

@@ -6,7 +6,8 @@
 
 import { TidingsError } from '../core/errors.ts';
 import type { NewEvent } from '../core/event.ts';
-import { IDEMPOTENCY_HOURS } from '../storage/idempotency-keys.ts';
+import type { StateAdvance } from '../storage/fetch-state.ts';
+import { IDEMPOTENCY_HOURS, type KeyClaim } from '../storage/idempotency-keys.ts';
 import { type Claim, keysClaim, type SourceKey, sourceClaim } from './claim.ts';
 import type { AppendedEvent, PendingAppend } from './pending-append.ts';
 import { WriterLine, type WriterLineOptions, type WriterLineParts } from './writer-line.ts';
@@ -95,6 +96,24 @@ export class Writer {
     const claim: Claim = { kind: 'due', maxEvents, maxBytes };
     const weight = Math.min(due.expected, maxEvents);
     return (await this.#enqueue({ appId, events: [], claim, timed: false, bytes: 512, weight })).length;
+  }
+
+  /**
+   * Appends what a run of a fetched source found, and moves the source's state on in the same transaction; there may be no events. Resolves
+   * with the events that were not known by their key, null = it has none, already.
+   * @throws TidingsError like `append`; `conflict` when the source no longer stands where the run began: nothing was stored
+   */
+  appendFetched(request: {
+    appId: string;
+    events: NewEvent[];
+    keys: (KeyClaim | null)[];
+    advance: StateAdvance;
+  }): Promise<AppendedEvent[]> {
+    const { appId, events, keys, advance } = request;
+    const { items } = advance;
+    const bytes = events.reduce((sum, { data }) => sum + data.length + 128, 512 + items.remember.length * 64);
+    const claim: Claim = { kind: 'state', advance, keys };
+    return this.#enqueue({ appId, events, claim, timed: false, bytes, weight: Math.max(1, events.length) });
   }
 
   #enqueue(

@@ -13,7 +13,7 @@ import type { ResponseHead } from './response-parser.ts';
 
 export interface SendRequest {
   /** POST if absent. */
-  method?: string | undefined;
+  method?: 'POST' | 'OPTIONS';
   target: Target;
   /** Host and content-length are added. */
   headers: Record<string, string>;

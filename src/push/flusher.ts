@@ -303,11 +303,9 @@ export class Flusher {
 
 function withoutTexts(flush: Flush): Flush {
   const attempts = flush.attempts.map(
-    ({ key, attemptUuid, cursorUuid, batchUuid, day, startedMs, cause, attempt, dead, event, result, ...rest }) => {
+    ({ key, attemptUuid, cursorUuid, batchUuid, day, startedMs, cause, attempt, dead, event, result }) => {
       const bare = { ...result, responseHead: null, responseBody: null, error: null, remoteAddress: null };
-      const { transformationVersion } = rest;
-      const id = { key, attemptUuid, cursorUuid, batchUuid, day, startedMs };
-      return { ...id, cause, attempt, transformationVersion, dead, event, result: bare };
+      return { key, attemptUuid, cursorUuid, batchUuid, day, startedMs, cause, attempt, dead, event, result: bare };
     },
   );
   return { ...flush, attempts };

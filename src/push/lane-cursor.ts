@@ -2,7 +2,6 @@
 // position until it is settled; settled_through = everything up to there is delivered, unmatched, dead, or in `retries`.
 import type { LogEvent } from '../core/event.ts';
 import type { Cause, Reason, SendResult } from '../core/outcome.ts';
-import { versionInUse } from '../core/transformation.ts';
 import type { LogPlace } from '../log/event-cache.ts';
 import { type ClosedRow, LIVE_CURSOR_UUID } from '../storage/flush.ts';
 import type { RetryOrder, StoredRetry } from '../storage/retries.ts';
@@ -156,8 +155,7 @@ export abstract class LaneCursor<F extends Feed = Feed> {
 
   /** Takes the next event. */
   planNext(): AttemptPlan {
-    const transformationVersion = versionInUse(this.owner.endpoint.config.transformation);
-    return { event: this.feed.take(), cause: this.causeOf(false), attempt: 1, consumed: 0, transformationVersion };
+    return { event: this.feed.take(), cause: this.causeOf(false), attempt: 1, consumed: 0 };
   }
 
   /** A first attempt begins. */
@@ -197,10 +195,9 @@ export abstract class LaneCursor<F extends Feed = Feed> {
     const planned: { retry: StoredRetry; plan: AttemptPlan }[] = [];
     for (const [i, event] of events.entries()) {
       const retry = retries[i];
-      const { attempts, consumed, transformationVersion } = retry;
+      const { attempts, consumed } = retry;
       const cause = this.causeOf(true);
-      const plan = { cause, attempt: attempts + 1, consumed, transformationVersion };
-      if (event) planned.push({ retry, plan: { event, ...plan } });
+      if (event) planned.push({ retry, plan: { event, cause, attempt: attempts + 1, consumed } });
       else if (!this.owner.isStopped) this.giveUp(retry, 'expired');
     }
     return planned;
@@ -250,7 +247,7 @@ export abstract class LaneCursor<F extends Feed = Feed> {
   #park(oldest: OpenAttempt): void {
     if (oldest.parked || oldest.settled) return;
     const { owner } = this;
-    const { event, startedMs, endpoint, transformationVersion } = oldest;
+    const { event, startedMs, endpoint } = oldest;
     oldest.parked = true;
     this.retries.count(event.position);
     owner.itemOpened();
@@ -264,7 +261,6 @@ export abstract class LaneCursor<F extends Feed = Feed> {
         attempts: 0,
         consumed: 0,
         dueMs: startedMs + endpoint.config.timeoutMs,
-        transformationVersion,
         reason: 'open',
       },
       closedRetry: null,
@@ -299,9 +295,7 @@ export abstract class LaneCursor<F extends Feed = Feed> {
     const decision = overruled === null ? decideFailure(failure, open.consumed) : DEAD;
     const row = { ...this.rowOf(event), day: event.day, eventId: event.id, attempts: open.attempt, reason };
     if (decision.kind === 'retry') {
-      const { consumed, atMs: dueMs, batchLimit } = decision;
-      const { transformationVersion } = open;
-      open.retry = { ...row, consumed, dueMs, transformationVersion, batchLimit };
+      open.retry = { ...row, consumed: decision.consumed, dueMs: decision.atMs, batchLimit: decision.batchLimit };
       if (!open.isInRetries) this.#failing++;
       return;
     }

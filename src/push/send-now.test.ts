@@ -7,9 +7,11 @@ describe('send now', () => {
   test('says that the outcome is not recorded when the lease is lost before it is', async () => {
     const sending = sendNow(
       {
-        attempts: { send: (_, done) => void setImmediate(done, DELIVERED) },
+        sender: { send: (_, done) => void setImmediate(done, DELIVERED) },
+        tokens: { send: () => expect.unreachable() },
         newAttempt: () => ({ attemptUuid: testIds.uuid(), day: '2026-11-21', startedMs: Date.now() }),
         flush: (item) => item.dropped?.(),
+        version: 'test',
       },
       {
         appId: testIds.id('app'),

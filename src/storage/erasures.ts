@@ -51,7 +51,6 @@ const ENDPOINT_TABLES = {
   endpoint_secrets: 'app_id, endpoint_id, secret_id',
   endpoint_credentials: 'app_id, endpoint_id',
   endpoint_versions: 'app_id, endpoint_id, config_version',
-  transformations: 'app_id, endpoint_id, version',
   lanes: 'app_id, endpoint_id',
   endpoints: 'app_id, endpoint_id',
 };
@@ -59,6 +58,8 @@ const APP_TABLES = {
   events: 'app_id, position, day',
   scheduled: 'app_id, event_id',
   consumers: 'app_id, name',
+  fetched_items: 'app_id, source_id, item_key',
+  fetch_runs: 'app_id, source_id, run_id',
   source_requests: 'app_id, source_id, request_id',
   source_secrets: 'app_id, source_id, secret_id',
   sources: 'app_id, source_id',

@@ -151,7 +151,17 @@ const DELETE_REQUESTS = {
   text: `DELETE FROM source_requests WHERE app_id = $1 AND source_id = $2`,
 } satisfies Query;
 
-/** Deletes the source and what is kept of its requests; the events it gave stay. @throws TidingsError `not_found` */
+const DELETE_FETCHED_ITEMS = {
+  name: 'delete_source_fetched_items',
+  text: `DELETE FROM fetched_items WHERE app_id = $1 AND source_id = $2`,
+} satisfies Query;
+
+const DELETE_RUNS = {
+  name: 'delete_source_runs',
+  text: `DELETE FROM fetch_runs WHERE app_id = $1 AND source_id = $2`,
+} satisfies Query;
+
+/** Deletes the source and what is kept of its requests and runs; the events it gave stay. @throws TidingsError `not_found` */
 export async function deleteSource(db: Database, place: { appId: string; sourceId: string }): Promise<void> {
   const uuid = parseId('source', place.sourceId);
   if (uuid === null) throw noSource(place.sourceId);
@@ -159,6 +169,6 @@ export async function deleteSource(db: Database, place: { appId: string; sourceI
   await db.transaction(async (tx) => {
     if ((await tx.query(DELETE_SOURCE, values)).length === 0) throw noSource(place.sourceId);
     await tx.query(DELETE_SECRETS, values);
-    await tx.query(DELETE_REQUESTS, values);
+    for (const query of [DELETE_REQUESTS, DELETE_FETCHED_ITEMS, DELETE_RUNS]) await tx.query(query, values);
   });
 }

@@ -19,6 +19,17 @@ interface Row {
   optional?: string[];
 }
 
+const SOURCE = {
+  app: APP,
+  source: { type: 'string', description: 'Its id.' },
+  run: { type: 'string', description: "The run's id, by which its log has it." },
+};
+const SOURCE_FAILURE = {
+  ...SOURCE,
+  reason: { type: 'string', description: "The run's `cause`." },
+  detail: { type: 'string', description: 'The same in words.' },
+};
+
 const ROWS: Row[] = [
   {
     type: 'endpoint.failing',
@@ -79,6 +90,22 @@ const ROWS: Row[] = [
       expiresAt: { ...TIME, description: 'When retention takes events that it has not committed, if that is soon.' },
     },
     optional: ['expiresAt'],
+  },
+  {
+    type: 'source.failing',
+    description:
+      'A source that is fetched has failed three times in a row, or holds back deletions that look like a mistake.',
+    properties: SOURCE_FAILURE,
+  },
+  {
+    type: 'source.recovered',
+    description: 'A source that had failed was fetched again.',
+    properties: SOURCE,
+  },
+  {
+    type: 'source.disabled',
+    description: 'A source has failed for days, and is not fetched any more.',
+    properties: SOURCE_FAILURE,
   },
 ];
 

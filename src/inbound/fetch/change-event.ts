@@ -17,10 +17,18 @@ export function changeEvent(
   {
     sourceId,
     config,
+    channels = [],
     state,
     place,
     nowMs,
-  }: { sourceId: string; config: FetchConfig; state: FetchState; place: number; nowMs: number },
+  }: {
+    sourceId: string;
+    config: FetchConfig;
+    channels?: readonly string[];
+    state: FetchState;
+    place: number;
+    nowMs: number;
+  },
 ): NewEvent {
   const { item } = change;
   const timeMs = item?.timeMs ?? null;
@@ -32,7 +40,7 @@ export function changeEvent(
     type: typeOf(change, config),
     timeMs: timeMs ?? nowMs,
     timeGiven: timeMs !== null,
-    channels: [],
+    channels: [...channels],
     data: item?.data ?? Buffer.from(JSON.stringify({ key: keyMember(change.key, config) })),
   };
 }

@@ -11,6 +11,7 @@ export const FETCH_CAUSES = [
   'misconfigured',
   'overtaken',
   'not_stored',
+  'internal',
 ] as const;
 export type FetchCause = (typeof FETCH_CAUSES)[number];
 

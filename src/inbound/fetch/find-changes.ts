@@ -107,8 +107,17 @@ function requireCursor({ config, cursor, items, isCapped, pages }: AnswerRead): 
   );
 }
 
-/** The overlap of a source that finds changes by time: how far back it looks again. */
-export function overlapMs(config: FetchConfig): number {
+/** From when on items matter to a source that finds changes by time; null = all do. Milliseconds since 1970. */
+export function sinceMs(config: FetchConfig, state: FetchState, nowMs: number): number | null {
+  if (changesOf(config).by !== 'time') return null;
+  if (state.highestMs !== null) return state.highestMs - overlapMs(config);
+  const start = config.start ?? 'skip';
+  if (start === 'skip') return state.isStarted ? null : nowMs - overlapMs(config);
+  return typeof start === 'object' && 'since' in start ? parseTime(start.since) : null;
+}
+
+/** How far back it looks again. */
+function overlapMs(config: FetchConfig): number {
   const changes = changesOf(config);
   return changes.by === 'time' ? durationMs(changes.overlap ?? DEFAULT_OVERLAP) : 0;
 }

@@ -35,7 +35,11 @@ export function readItems(
     throw new FetchFailure('not_understood', `The answer is not valid as ${format}: ${detail}`, { cause: error });
   }
   if (format === 'xml' && wanted === 'auto' && isFeed(root)) format = 'feed';
-  if (isWhole && config.items === undefined) return { root, items: [root], format };
+  if (isWhole) {
+    const whole = readAll(root, config.items ?? '').slice(0, 1);
+    if (whole.length > 0) return { root, items: whole, format };
+    throw new FetchFailure('not_understood', `The answer has nothing at items, ${config.items}.`);
+  }
   if (format === 'feed') return { root, items: readFeed(root), format };
   return { root, items: itemsAt(root, config.items ?? '', format), format };
 }

@@ -1,0 +1,40 @@
+// A stored source made ready to run.
+import type { SecretBox } from '../../core/secret-box.ts';
+import type { Database } from '../../storage/database.ts';
+import { lockFetch, type StoredFetch } from '../../storage/fetch-state.ts';
+import { loadSourceSecrets, replaceSourceSecrets } from '../../storage/source-secrets.ts';
+import { FETCH_AUTH_SECRET, putInSecrets, takeOutSecrets } from './fetch-auth.ts';
+import type { FetchConfig } from './fetch-config.ts';
+import { FetchFailure } from './fetch-failure.ts';
+import type { RunningSource } from './run-source.ts';
+
+/** As every source that is fetched is stored, whatever else it does. */
+export interface StoredFetchConfig {
+  description?: string;
+  channels?: string[];
+  /** Without what is secret of it. */
+  fetch?: FetchConfig;
+}
+
+/** @throws FetchFailure misconfigured */
+export async function loadRunningSource(db: Database, box: SecretBox, stored: StoredFetch): Promise<RunningSource> {
+  const { fetch, channels = [] } = stored.config as StoredFetchConfig;
+  if (fetch === undefined) throw new FetchFailure('misconfigured', 'The source has nothing to fetch.');
+  const config = putInSecrets(fetch, await loadSourceSecrets(db, box, stored));
+  return { stored, config, channels, shared: null };
+}
+
+/** Keeps the refresh token that took the place of the one the source had, unless its user has changed it meanwhile. */
+export async function saveRefreshToken(
+  { db, box, newUuid }: { db: Database; box: SecretBox; newUuid: () => string },
+  { stored, config }: RunningSource,
+  refreshToken: string,
+): Promise<void> {
+  const renewed = { ...config, auth: { ...config.auth, refreshToken } } as FetchConfig;
+  const { secret } = takeOutSecrets(renewed);
+  await db.transaction(async (tx) => {
+    if (secret === null || !(await lockFetch(tx, stored))) return;
+    const secrets = [{ name: FETCH_AUTH_SECRET, secret, secretUuid: newUuid() }];
+    await replaceSourceSecrets(tx, box, stored, { names: [FETCH_AUTH_SECRET], secrets });
+  });
+}
