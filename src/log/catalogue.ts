@@ -17,7 +17,7 @@ import { findEventTypes, listValidatedTypes, type ValidatedType } from '../stora
 
 const POLL_EVERY_MS = 1000;
 /** What the data of one request may cost to check: honest data takes some 0.3 steps a byte. */
-const STEPS = 1_000_000;
+const STEPS = 2_000_000;
 const STEPS_PER_BYTE = 2;
 /** Types whose schemas are read at once. */
 const READ_TYPES = 50;
