@@ -12,6 +12,7 @@ const load = (path: string): Promise<unknown> => import(new URL(`../dist/${path}
 /** Modules of the product, as they were built. */
 export const product = {
   ids: () => load('core/id') as Promise<typeof import('../src/core/id.ts')>,
+  filter: () => load('core/filter') as Promise<typeof import('../src/core/filter.ts')>,
   endpoint: () => load('core/endpoint') as Promise<typeof import('../src/core/endpoint.ts')>,
   endpointConfig: () => load('core/endpoint-config') as Promise<typeof import('../src/core/endpoint-config.ts')>,
   signature: () => load('core/signature') as Promise<typeof import('../src/core/signature.ts')>,

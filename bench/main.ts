@@ -4,7 +4,9 @@ import { parseArgs } from 'node:util';
 import type { Scenario, ScenarioContext } from './scenario.ts';
 import { backlog } from './scenarios/backlog.ts';
 import { fairness } from './scenarios/fairness.ts';
+import { filter } from './scenarios/filter.ts';
 import { floor } from './scenarios/floor.ts';
+import { inbound } from './scenarios/inbound.ts';
 import { isolation } from './scenarios/isolation.ts';
 import { latency } from './scenarios/latency.ts';
 import { many } from './scenarios/many.ts';
@@ -25,6 +27,8 @@ const SCENARIOS: readonly Scenario[] = [
   many,
   takeover,
   read,
+  filter,
+  inbound,
 ];
 
 const HELP = `Usage: npm run bench -- [scenario …] [options]

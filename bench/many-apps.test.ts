@@ -61,7 +61,7 @@ async function rowsOf(db: Database, table: string, appId: string): Promise<Recor
 describe('many apps', () => {
   test('are written as the API writes them', async () => {
     const { db, masterKey, box } = await setup();
-    const apps = await createManyApps(db, { apps: 1001, urls: URLS, masterKey });
+    const apps = await createManyApps(db, { apps: 1001, endpoints: URLS.map((url) => ({ url })), masterKey });
     const one = await createOne(db, box);
     expect(new Set(apps).size).toBe(1001);
     for (const table of TABLES) {
@@ -73,7 +73,7 @@ describe('many apps', () => {
 
   test('can be loaded, with secrets that open and lanes in the slot of their endpoint', async () => {
     const { db, masterKey, box } = await setup();
-    const [app] = await createManyApps(db, { apps: 1, urls: URLS, masterKey });
+    const [app] = await createManyApps(db, { apps: 1, endpoints: URLS.map((url) => ({ url })), masterKey });
     const { endpoints } = (await loadEndpointsOfApp(db, app))!;
     expect(endpoints.map(({ config }) => config.url).sort()).toEqual(URLS);
     const secrets = await loadSecretsOfApp(db, box, app);

@@ -1,6 +1,7 @@
 // Writes apps with their endpoints as the API would have an hour ago, thousands in a statement: by calls it would take minutes. many-apps.test.ts
 // holds the rows against those that the product's own functions write.
 import { randomBytes } from 'node:crypto';
+import type { EndpointFilter } from '../src/core/endpoint.ts';
 import type { Database, Query } from '../src/storage/database.ts';
 import { product } from './database-under-test.ts';
 
@@ -39,14 +40,14 @@ const APPS_A_STATEMENT = 1000;
 
 interface ManyApps {
   apps: number;
-  /** Of each app; their URLs. */
-  urls: string[];
+  /** Of each app. */
+  endpoints: { url: string; filter?: EndpointFilter }[];
   /** As TIDINGS_MASTER_KEY takes it. */
   masterKey: string;
 }
 
 /** The ids of the new apps. */
-export async function createManyApps(db: Database, { apps, urls, masterKey }: ManyApps): Promise<string[]> {
+export async function createManyApps(db: Database, { apps, endpoints, masterKey }: ManyApps): Promise<string[]> {
   const { IdGenerator, idFromUuid } = await product.ids();
   const { SecretBox, parseMasterKey } = await product.secretBox();
   const { createEndpointConfig } = await product.endpointConfig();
@@ -54,8 +55,8 @@ export async function createManyApps(db: Database, { apps, urls, masterKey }: Ma
   const { generateSecret } = await product.signature();
   const box = new SecretBox({ keys: [parseMasterKey(masterKey)], randomBytes });
   const ids = new IdGenerator({ now: Date.now, randomBytes });
-  const configs = urls.map((url) => {
-    const result = createEndpointConfig({ url });
+  const configs = endpoints.map((endpoint) => {
+    const result = createEndpointConfig(endpoint);
     if (!result.ok) throw new Error(result.errors[0].message);
     return JSON.stringify(result.config);
   });
@@ -68,9 +69,9 @@ export async function createManyApps(db: Database, { apps, urls, masterKey }: Ma
   const uuids = Array.from({ length: apps }, () => ids.uuid());
   for (let from = 0; from < apps; from += APPS_A_STATEMENT) {
     const some = uuids.slice(from, from + APPS_A_STATEMENT);
-    const rows = some.flatMap((appUuid) => urls.map((_, n) => rowOf(appUuid, n)));
+    const rows = some.flatMap((appUuid) => endpoints.map((_, n) => rowOf(appUuid, n)));
     await db.transaction(async (tx) => {
-      await tx.query(INSERT_APPS, [some, urls.length]);
+      await tx.query(INSERT_APPS, [some, endpoints.length]);
       if (rows.length > 0) {
         await tx.query(
           INSERT_ENDPOINTS,

@@ -7,6 +7,8 @@ import type { LoadGeneratorProcess } from './load-generator-process.ts';
 import type { LogReadersProcess } from './log-readers-process.ts';
 import type { ReceiverProcess } from './receiver-process.ts';
 import { publishPath, type Target } from './target.ts';
+import type { WebhookSenderOptions } from './webhook-sender.ts';
+import type { WebhookSenderProcess } from './webhook-sender-process.ts';
 
 export type ReceiverStats = Awaited<ReturnType<ReceiverProcess['stats']>>;
 
@@ -54,6 +56,13 @@ export class Rig {
   async startLogReaders(): Promise<Calls<LogReadersProcess>> {
     const { calls, stop } = startChild<LogReadersProcess>('log-readers-process');
     this.#children.push({ stop });
+    return calls;
+  }
+
+  async startWebhookSender(options: WebhookSenderOptions): Promise<Calls<WebhookSenderProcess>> {
+    const { calls, stop } = startChild<WebhookSenderProcess>('webhook-sender-process');
+    this.#children.push({ stop });
+    await calls.connect(options);
     return calls;
   }
 

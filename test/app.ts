@@ -10,6 +10,7 @@ import { createKey, PERMISSIONS, type Permission } from '../src/storage/api-keys
 import { ensureBuiltinApp } from '../src/storage/apps.ts';
 import type { Database } from '../src/storage/database.ts';
 import { type Instance, loadInstance } from '../src/storage/instance.ts';
+import { TransformPool } from '../src/transform/transform-pool.ts';
 import { testDatabase } from './database.ts';
 import { TableEngine } from './table-engine.ts';
 
@@ -60,10 +61,12 @@ export async function testApp(): Promise<TestApp> {
   const errors: unknown[] = [];
   const catalogue = new Catalogue({ db, onError: (error) => errors.push(error) });
   await catalogue.start();
+  const transforms = new TransformPool({ onError: (error) => errors.push(error) });
   const server = await buildServer({
     db,
     engine,
     catalogue,
+    transforms,
     box,
     instance,
     ids,
@@ -129,6 +132,7 @@ export async function testApp(): Promise<TestApp> {
     close: async () => {
       await server.close();
       await catalogue.stop();
+      await transforms.stop();
       await close();
     },
   };

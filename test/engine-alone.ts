@@ -67,8 +67,14 @@ export class LossyDatabase extends Database {
   }
 }
 
+const NO_TRANSFORMS: DispatcherParts['transforms'] = {
+  run: async () => ({ kind: 'unavailable', message: 'there are none here' }),
+  hasRoom: () => true,
+};
+
 export interface EngineOptions {
   send: DispatcherParts['sender']['send'];
+  transforms?: DispatcherParts['transforms'];
   lostShare?: number;
   cacheBytes?: number;
   dispatcher?: DispatcherOptions;
@@ -120,6 +126,7 @@ export function engineAlone({ connection }: Pick<TestDatabase, 'connection'>, op
       },
       inFlight: 0,
     },
+    transforms: options.transforms ?? NO_TRANSFORMS,
     ownership,
     operations,
     version: 'test',

@@ -1,8 +1,5 @@
 // The snippets of README and guide are run as they stand, against `tidings dev`; only the receiver's port is another.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile, symlink, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -12,6 +9,7 @@ import { type ReadyServer, type TestCli, testCli } from './cli.ts';
 import { aFilterable } from './filterable.ts';
 import { codeBlocks, readDocument } from './markdown.ts';
 import { receiver } from './receiver.ts';
+import { freePort, isListening, Shell } from './shell.ts';
 import { until } from './until.ts';
 
 const GUIDE = 'docs/guide/getting-started.md';
@@ -27,69 +25,10 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => cli.close());
 
-/** A bash that runs one snippet after the other, in a folder where the packages of the project are found. */
-class Shell {
-  readonly #child: ChildProcess;
-  #output = '';
-  #wake: () => void = () => {};
-
-  constructor(folder: string, env: Record<string, string>) {
-    this.#child = spawn('bash', { cwd: folder, env: { PATH: process.env.PATH, ...env }, detached: true });
-    for (const stream of [this.#child.stdout!, this.#child.stderr!]) {
-      stream.setEncoding('utf8').on('data', (part: string) => {
-        this.#output += part;
-        this.#wake();
-      });
-    }
-  }
-
-  /** Runs a snippet and returns what was printed until its end. */
-  async run(code: string): Promise<string> {
-    const before = this.#output.length;
-    const marker = `done-${Math.random()}`;
-    this.#child.stdin!.write(`${code}\necho ${marker} $?\n`);
-    await this.printed(new RegExp(`${marker} \\d+\n`));
-    const printed = this.#output.slice(before);
-    expect(printed).toContain(`${marker} 0\n`);
-    return printed.replace(/done-\S+ 0\n/, '');
-  }
-
-  /** Resolves when what was printed so far, or is to come, matches. */
-  async printed(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.#output)) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-
-  /** Ends bash and what it left in the background. */
-  async close(): Promise<void> {
-    process.kill(-this.#child.pid!, 'SIGKILL');
-    await once(this.#child, 'close');
-  }
-}
-
-async function freePort(): Promise<string> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return String(port);
-}
-
 /** What is there sooner or later. */
 async function untilGiven<T>(look: () => T | undefined): Promise<T> {
   await until(() => look() !== undefined);
   return look()!;
-}
-
-function isListening(port: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(Number(port), '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
-    socket.on('connect', () => socket.destroy());
-  });
 }
 
 function environment(): Record<string, string> {
@@ -200,7 +139,9 @@ describe('filters', () => {
         answers.push(await shell.run(code.replaceAll(RECEIVER_PORT, port)));
       }
       const [tried, used, explained, refused] = answers;
-      const [told, , , complaint] = blocks.filter(({ language }) => language === 'json').map(({ code }) => code.trim());
+      const [told, , , , complaint] = blocks
+        .filter(({ language }) => language === 'json')
+        .map(({ code }) => code.trim());
       expect(answers).toHaveLength(4);
       expect([tried, used, explained].join('\n')).not.toMatch(/urn:tidings:error|curl: /);
       expect(tried).toContain(told);
@@ -240,6 +181,33 @@ describe('scheduling and retention', () => {
       expect(listed).toMatch(/"data":\[\{"id":"trial-ends-7","type":"trial\.ending"/);
       expect(listed).not.toMatch(/urn:tidings:error|curl: /);
       expect(await shell.run(taken.code.split('\n')[0])).toContain('{"data":[],"nextPage":null}');
+    } finally {
+      await shell.close();
+    }
+  });
+});
+
+describe('receiving webhooks of others', () => {
+  test('has calls that work after getting started', async () => {
+    const shell = new Shell(cli.folder, environment());
+    try {
+      const send = 'curl -sS -o before.json -H "$AUTH" -H "$JSON" -d';
+      await shell.run(`${send} '{"uid":"acme","name":"Acme Ltd"}' $TIDINGS/v1/apps`);
+      const port = await freePort();
+      const answers: string[] = [];
+      for (const { language, code } of codeBlocks(readDocument('docs/guide/inbound.md'))) {
+        if (language === 'sh') answers.push(await shell.run(code.replaceAll(RECEIVER_PORT, port)));
+      }
+      expect(answers).toHaveLength(6);
+      expect(answers.join('\n')).not.toMatch(/urn:tidings:error|curl: /);
+      const [created, sent, refused, bin, rotated, forwarded] = answers;
+      expect(created).toMatch(/"path":"\/in\/\w{26}"/);
+      expect(sent).toMatch(/^200\n/);
+      expect(sent).toContain('"data":{"ref":"refs/heads/main","commits":[]}');
+      expect(refused).toContain('"reason":"no_match"');
+      expect(bin).toContain('"path":"/in/…?from=me"');
+      expect(rotated).toContain('"secrets":2');
+      expect(forwarded).toContain('"format":{"name":"original"}');
     } finally {
       await shell.close();
     }

@@ -1,5 +1,8 @@
 // Webhooks of third parties over real sockets: verified, stored before they are answered, one event each.
 import { createHmac } from 'node:crypto';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { verify } from '@octokit/webhooks-methods';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startTidings } from '../src/app/tidings.ts';
 import { type Running, running, testConfig } from './running.ts';
@@ -312,6 +315,50 @@ describe('a source', () => {
       'last-event-id': 'evt_1',
     });
     expect(bad.status).toBe(400);
+  });
+
+  test('is sent on as it was received, for a handler that verifies the provider itself', async () => {
+    const got: { headers: IncomingHttpHeaders; body: Buffer }[] = [];
+    const handler = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        got.push({ headers: request.headers, body: Buffer.concat(chunks) });
+        response.end();
+      });
+    });
+    await new Promise<void>((resolve) => handler.listen(0, '127.0.0.1', resolve));
+    const { port } = handler.address() as AddressInfo;
+    const other = await server.anApp();
+    try {
+      const path = (
+        await server.ask(`POST /v1/apps/${other}/sources`, { kind: 'webhook', provider: 'github', secrets: [SECRET] })
+      ).path;
+      await server.anEndpoint(other, { url: `http://127.0.0.1:${port}/`, format: 'original' });
+      await push(path, { body: BODY, headers: { 'content-type': 'application/json; charset=utf-8', cookie: 'a=1' } });
+      await until(() => got.length === 1);
+      const [{ headers, body }] = got;
+      expect(body.toString()).toBe(BODY);
+      expect(headers).toMatchObject({ 'content-type': 'application/json; charset=utf-8', 'x-github-event': 'push' });
+      expect(headers.cookie).toBeUndefined();
+      expect(await verify(SECRET, body.toString(), String(headers['x-hub-signature-256']))).toBe(true);
+
+      // Of Standard Webhooks too, whose headers are the names of ours.
+      const id = 'msg_1';
+      const seconds = String(Math.floor(Date.now() / 1000));
+      const signature = createHmac('sha256', 's'.repeat(24)).update(`${id}.${seconds}.{}`).digest('base64');
+      const signed = { 'webhook-id': id, 'webhook-timestamp': seconds, 'webhook-signature': `v1,${signature}` };
+      const standard = await server.ask(`POST /v1/apps/${other}/sources`, {
+        kind: 'webhook',
+        provider: 'standard-webhooks',
+        secrets: [`whsec_${Buffer.from('s'.repeat(24)).toString('base64')}`],
+      });
+      expect((await send(standard.path, { body: '{}', headers: signed })).status).toBeLessThan(300);
+      await until(() => got.length === 2);
+      expect(got[1].headers).toMatchObject(signed);
+    } finally {
+      handler.close().closeAllConnections();
+    }
   });
 
   test('goes on after a restart with what it knew', async () => {

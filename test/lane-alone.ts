@@ -41,6 +41,7 @@ export const aRetry = (position: number, more: Partial<StoredRetry> = {}): Store
   attempts: 1,
   consumed: 1,
   dueMs: 0,
+  transformationVersion: null,
   ...more,
 });
 
@@ -156,7 +157,7 @@ export function laneAlone(stored: {
 }) {
   const ids = new IdGenerator({ now: () => NOW_MS, randomBytes: (size) => Buffer.alloc(size) });
   let routed: LogPlace = { position: stored.settledThrough, day: DAY };
-  const state = { nowMs: NOW_MS, maySend: true };
+  const state = { nowMs: NOW_MS, maySend: true, mayTransform: true };
   const ready = new Set<HostedLane>();
   const wakes: number[] = [];
   const sent: Sent[] = [];
@@ -179,6 +180,7 @@ export function laneAlone(stored: {
     random: () => 0.5,
     newAttempt: () => ({ attemptUuid: ids.uuid(), day: DAY, startedMs: state.nowMs }),
     maySend: () => state.maySend,
+    mayTransform: () => state.mayTransform,
     newUuid: () => ids.uuid(),
     opened: () => {},
     closed: () => {},

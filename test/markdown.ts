@@ -17,6 +17,7 @@ export function listDocuments(): string[] {
     'README.md',
     'CONTRIBUTING.md',
     'CHANGELOG.md',
+    'examples/slack/README.md',
     ...pages.map((page) => `docs/${page.split(sep).join('/')}`),
   ].filter((path) => path.endsWith('.md'));
 }

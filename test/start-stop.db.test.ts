@@ -33,6 +33,8 @@ import { ensureBuiltinApp, findLiveApps } from '../src/storage/apps.ts';
 import { Database } from '../src/storage/database.ts';
 import { ensurePartitions } from '../src/storage/partitions.ts';
 import { registerProcess } from '../src/storage/processes.ts';
+import { TransformPool } from '../src/transform/transform-pool.ts';
+import { buildOnce } from './build.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
 import { anApp, anEvent, testIds } from './event-log.ts';
 import { type Receiver, receiver } from './receiver.ts';
@@ -43,6 +45,7 @@ let database: TestDatabase;
 let hooks: Receiver;
 let appId: string;
 beforeAll(async () => {
+  await buildOnce();
   [database, hooks] = await Promise.all([testDatabase(), receiver()]);
   appId = await anApp(database.db);
   await ensureBuiltinApp(database.db);
@@ -81,6 +84,7 @@ function setup() {
   });
   const operations = new Operations({ append: (request) => writer.append(request), now: Date.now, onError });
   const sender = new Sender({ rules });
+  const transforms = new TransformPool({ onError });
   const ownership: Ownership = new Ownership({
     db,
     newUuid: () => testIds.uuid(),
@@ -97,6 +101,7 @@ function setup() {
     ids: testIds,
     cache,
     sender,
+    transforms,
     ownership,
     operations,
     version: 'test',
@@ -225,6 +230,14 @@ function setup() {
         expect(result.outcome).toBe('delivered');
       },
     },
+    transforms: {
+      part: transforms,
+      work: async () => {
+        const event = { id: 'evt_1', type: 'a.b', timeMs: 0, channels: [], data: Buffer.from('{}') };
+        const verdict = await transforms.run({ appId, code: 'export default () => null', event });
+        expect(verdict.kind).toBe('filtered');
+      },
+    },
     ownership: {
       part: ownership,
       work: async () => {
@@ -301,6 +314,7 @@ const PARTS = [
   'heads poll',
   'operations',
   'sender',
+  'transforms',
   'ownership',
   'flusher',
   'dispatcher',

@@ -153,6 +153,7 @@ export class TableEngine implements Engine {
       position: request.event?.position ?? 0,
       cause: request.cause,
       attempt: 1,
+      transformationVersion: null,
       outcome: 'rejected',
       reason: 'status_4xx',
       status: 404,

@@ -100,11 +100,11 @@ async function measure(
   await first.stop();
 
   const receiver = await rig.startReceiver();
-  const urls = Array.from({ length: ENDPOINTS_AN_APP }, (_, n) => `${receiver.origin}/r/${n}`);
+  const endpoints = Array.from({ length: ENDPOINTS_AN_APP }, (_, n) => ({ url: `${receiver.origin}/r/${n}` }));
   log(`many: writing ${formatNumber(apps)} apps`);
   const startedAt = performance.now();
   const { masterKey } = installation.database;
-  const created = await createManyApps(installation.db, { apps, urls, masterKey });
+  const created = await createManyApps(installation.db, { apps, endpoints, masterKey });
   const createdMs = performance.now() - startedAt;
 
   log(`many: started with ${formatNumber(apps)} apps`);

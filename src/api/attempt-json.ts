@@ -13,7 +13,13 @@ export const AttemptSchema = z
     position: z.int().nullable().describe("The event's position; null for a test event."),
     cause: z.enum(CAUSES),
     attempt: z.int().describe('1 for the first attempt of this event to this endpoint.'),
-    outcome: z.enum(OUTCOMES),
+    transformationVersion: z
+      .int()
+      .nullable()
+      .describe("The version of the endpoint's transformation that it ran; null without one."),
+    outcome: z
+      .enum(OUTCOMES)
+      .describe('`filtered`: the transformation returned null, so nothing was sent; `error` says why, as it wrote it.'),
     reason: z.enum(REASONS),
     status: z.int().nullable().describe('The HTTP status; null when no response came.'),
     startedAt: Time,
@@ -30,7 +36,10 @@ export const AttemptSchema = z
         'The first 16 KiB of the response, for failures only; as text where it is UTF-8, else with replacement characters.',
       ),
     responseBodyBase64: z.string().nullable().describe('The same as bytes, in base64.'),
-    error: z.string().nullable().describe('What failed, in words, when no response came.'),
+    error: z
+      .string()
+      .nullable()
+      .describe('What failed, in words, when no response came; of a transformation with line and column.'),
   })
   .meta({ id: 'Attempt', description: 'One HTTP request made for one event to one endpoint, with its outcome.' });
 
@@ -42,6 +51,7 @@ export function renderAttempt(attempt: Attempt): z.infer<typeof AttemptSchema> {
     position: attempt.position === 0 ? null : attempt.position,
     cause: attempt.cause,
     attempt: attempt.attempt,
+    transformationVersion: attempt.transformationVersion,
     outcome: attempt.outcome,
     reason: attempt.reason,
     status: attempt.status,

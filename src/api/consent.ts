@@ -2,19 +2,26 @@
 // name of the sender and the rate.
 import type { EndpointConfig } from '../core/endpoint.ts';
 import { TidingsError } from '../core/errors.ts';
+import type { StoredCredential } from '../storage/endpoint-credentials.ts';
 import type { Engine } from './engine.ts';
 
-/** A configuration to store: `config`, with no higher rate than the endpoint allows; `before` = as it is stored, null for a new one. */
+/**
+ * A configuration to store: `config`, with no higher rate than the endpoint allows; `before` = as it is stored, null for a new one.
+ * `credential` is asked for when the endpoint is.
+ */
 export async function withConsent(
   engine: Pick<Engine, 'askConsent'>,
   config: EndpointConfig,
   before: EndpointConfig | null,
+  endpoint: { id: string; credential: () => Promise<StoredCredential | null> },
 ): Promise<EndpointConfig> {
   const origin = originOf(config);
   if (origin === null || (before !== null && subjectOf(before) === subjectOf(config))) return config;
-  const { url, headers, rate } = config;
+  const { url, headers, rate, auth } = config;
+  const stored = auth === null ? null : await endpoint.credential();
+  const credential = auth === null || stored === null ? null : { endpointId: endpoint.id, auth, stored };
   const ratePerMinute = rate === null ? null : Math.ceil(rate.perSecond * 60);
-  const allowed = await engine.askConsent({ url, headers, origin, ratePerMinute });
+  const allowed = await engine.askConsent({ url, headers, credential, origin, ratePerMinute });
   if (allowed.ratePerMinute === null || (rate !== null && rate.perSecond * 60 <= allowed.ratePerMinute)) return config;
   return { ...config, rate: { perSecond: Math.min(allowed.ratePerMinute / 60, 100_000) } };
 }

@@ -12,6 +12,7 @@ import type { Catalogue } from '../log/catalogue.ts';
 import type { OpenStreams, StreamLimits } from '../pull/open-streams.ts';
 import type { Database } from '../storage/database.ts';
 import type { Instance } from '../storage/instance.ts';
+import type { TransformPool } from '../transform/transform-pool.ts';
 import type { AppDirectory } from './app-directory.ts';
 import type { Authenticator } from './authentication.ts';
 import type { Engine } from './engine.ts';
@@ -24,6 +25,8 @@ export interface ServerOptions {
   /** Started and stopped by whoever builds the server. */
   catalogue: Catalogue;
   box: SecretBox;
+  /** To try transformations out. */
+  transforms: Pick<TransformPool, 'try' | 'check' | 'hasRoom'>;
   instance: Instance;
   ids: IdGenerator;
   /** prom-client's. */

@@ -61,6 +61,8 @@ export const EndpointSchema = z
     url: z.string(),
     description: z.string(),
     filter: StoredFilterSchema,
+    transformation: z.string().nullable().describe('JavaScript that each event goes through; null = none.'),
+    transformationVersion: z.int().describe('Raised by each new code; 0 = there never was any.'),
     format: FormatSchema,
     headers: z.record(z.string(), z.string()),
     signing: SigningSchema,
@@ -99,6 +101,12 @@ const SETTINGS = {
   uid: Uid.nullish(),
   description: z.string().nullish(),
   filter: FilterSchema.nullish(),
+  transformation: z
+    .string()
+    .nullish()
+    .describe(
+      'JavaScript whose default export is a function of the event: it returns the event, changed or not, a request in its place, or null for nothing to be sent. null or absent = none.',
+    ),
   format: FormatInputSchema.nullish(),
   headers: z.record(z.string(), z.string()).nullish().describe('Sent with every attempt.'),
   signing: SigningInputSchema.nullish(),
@@ -156,6 +164,8 @@ export async function renderEndpoint(endpoint: Endpoint, engine: Engine): Promis
     url: config.url,
     description: config.description,
     filter: config.filter,
+    transformation: config.transformation.code,
+    transformationVersion: config.transformation.version,
     format: config.format,
     headers: config.headers,
     signing: config.signing,

@@ -4,6 +4,13 @@ import { CLOUD_EVENT_MODES } from '../core/formats/cloud-event.ts';
 
 const PLAIN = ['standard', 'raw', 'thin', 'xml', 'form'] as const;
 
+const original = {
+  name: z.literal('original'),
+  headers: z
+    .array(z.string())
+    .optional()
+    .describe('Which of the headers that were received go out again; all that were kept, if absent.'),
+};
 const cloudevents = {
   name: z.literal('cloudevents'),
   mode: z
@@ -46,11 +53,12 @@ const template = {
 };
 
 const DESCRIPTION =
-  "What the endpoint's requests look like. `standard`: type, timestamp and data as Standard Webhooks say. `raw`: the data alone. `thin`: type, id and a URL to fetch the event from. `cloudevents`, `xml`, `form`; `slack`, `discord`, `teams`, `telegram`: a message; `template`: a body of your own.";
+  "What the endpoint's requests look like. `standard`: type, timestamp and data as Standard Webhooks say. `raw`: the data alone. `original`: what a source received, as it came. `thin`: type, id and a URL to fetch the event from. `cloudevents`, `xml`, `form`; `slack`, `discord`, `teams`, `telegram`: a message; `template`: a body of your own.";
 
 export const FormatSchema = z
   .discriminatedUnion('name', [
     z.object({ name: z.enum(PLAIN) }),
+    z.object(original),
     z.object(cloudevents),
     z.object({ name: z.enum(['slack', 'discord', 'teams']), ...chat }),
     z.object({ name: z.literal('telegram'), ...chat, ...telegram }),
@@ -60,8 +68,9 @@ export const FormatSchema = z
 
 /** As it is documented. It is taken loosely, for core/formats/endpoint-format.ts says better what is wrong. */
 const DocumentedInput = z.union([
-  z.enum([...PLAIN, 'cloudevents', 'slack', 'discord', 'teams']),
+  z.enum([...PLAIN, 'original', 'cloudevents', 'slack', 'discord', 'teams']),
   z.strictObject({ name: z.enum(PLAIN) }),
+  z.strictObject(original),
   z.strictObject({ ...cloudevents, mode: cloudevents.mode.optional() }),
   z.strictObject({ name: z.enum(['slack', 'discord', 'teams']), ...chat }),
   z.strictObject({ name: z.literal('telegram'), ...chat, ...telegram }),

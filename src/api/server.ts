@@ -41,6 +41,7 @@ import { serviceRoutes } from './routes/service.ts';
 import { sourceRequestRoutes } from './routes/source-requests.ts';
 import { sourceRoutes } from './routes/sources.ts';
 import { streamRoutes } from './routes/stream.ts';
+import { transformRoutes } from './routes/transforms.ts';
 
 export type { ServerOptions } from './context.ts';
 
@@ -73,6 +74,7 @@ const API_ROUTES = [
   consumerLeaseRoutes,
   sourceRoutes,
   sourceRequestRoutes,
+  transformRoutes,
 ];
 
 /** Builds the server with all routes, ready for `listen` or `inject`. */
@@ -183,6 +185,7 @@ export async function buildOpenApi(version: string): Promise<object> {
     db: nothing,
     engine: nothing,
     catalogue: nothing,
+    transforms: nothing,
     box: nothing,
     instance: nothing,
     ids: nothing,

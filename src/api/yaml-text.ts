@@ -1,6 +1,6 @@
 // JSON as YAML that people like to read. Whatever is not plainly a word is written as JSON has it, which YAML takes.
 
-const PLAIN = /^[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*$/;
+const PLAIN = /^[A-Za-z_$][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*$/;
 const TAKEN = /^(true|false|null|yes|no|on|off|y|n)$/i;
 
 /** A YAML document. It is read as the same JSON. */
@@ -13,7 +13,9 @@ function lines(value: unknown, indent: string): string {
   if (typeof value !== 'object' || value === null) return ` ${scalar(value)}`;
   if (Array.isArray(value)) {
     if (value.length === 0) return ' []';
-    return value.map((item) => `\n${indent}-${lines(item, `${indent}  `)}`).join('');
+    const below = `${indent}  `;
+    // The first line of what is below stands beside the dash.
+    return value.map((item) => `\n${indent}-${lines(item, below).replace(`\n${below}`, ' ')}`).join('');
   }
   const entries = Object.entries(value).filter(([, member]) => member !== undefined);
   if (entries.length === 0) return ' {}';

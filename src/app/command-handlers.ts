@@ -1,5 +1,6 @@
 // What the owner of a lane does when another process asks for it.
 import { TidingsError } from '../core/errors.ts';
+import { isSettling } from '../core/outcome.ts';
 import type { CommandHandler } from '../push/command-poll.ts';
 import { findAttempt } from '../storage/attempt-listing.ts';
 import type { Command, CommandKind } from '../storage/commands.ts';
@@ -38,7 +39,7 @@ async function carryOutAttempt(
   if (!event) throw new TidingsError('not_found', `The event ${eventId} is past retention.`);
   const stamp = { attemptUuid, day, startedMs: Date.now() };
   const attempt = await sendHere(parts, { appId, endpoint, cause }, stamp, event);
-  if (cause === 'resend' && attempt.outcome === 'delivered') {
+  if (cause === 'resend' && isSettling(attempt.outcome)) {
     dispatcher.lane(appId, endpointId)?.cancelRetry(position);
   }
 }

@@ -5,6 +5,7 @@ import { ERRORS, type ErrorCode, TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
 import type { FormattedEvent } from '../core/formats/event-format.ts';
 import { type IdGenerator, idFromUuid, uuidFromId } from '../core/id.ts';
+import { isSettling } from '../core/outcome.ts';
 import type { SecretBox } from '../core/secret-box.ts';
 import type { Hints } from '../log/hints.ts';
 import type { Dispatcher } from '../push/dispatcher.ts';
@@ -12,7 +13,6 @@ import { loadEndpoint, type ServerRules } from '../push/loaded-endpoint.ts';
 import type { AttemptStamp } from '../push/open-attempt.ts';
 import type { Ownership } from '../push/ownership.ts';
 import { sendNow } from '../push/send-now.ts';
-import type { Sender } from '../push/sender.ts';
 import { type Attempt, findAttempt, lastAttemptNumber } from '../storage/attempt-listing.ts';
 import { type Command, commandFailure, deleteCommand, enqueueCommand } from '../storage/commands.ts';
 import type { Database } from '../storage/database.ts';
@@ -28,7 +28,6 @@ export interface DirectAttemptParts {
   dispatcher: Dispatcher;
   ownership: Pick<Ownership, 'owns' | 'slotCount' | 'others'>;
   hints: Pick<Hints, 'commandWaiting'>;
-  sender: Sender;
   version: string;
 }
 
@@ -61,7 +60,7 @@ export async function makeAttempt(parts: DirectAttemptParts, request: DirectAtte
   if (parts.ownership.slotCount === 0) return await orderAttempt(parts, request);
   const { appId, endpoint, event, cause } = request;
   const attempt = await sendHere(parts, request, parts.dispatcher.newAttempt(), event ?? testEvent(parts.ids, appId));
-  if (cause === 'resend' && event && attempt.outcome === 'delivered') await forgetRetry(parts, appId, endpoint, event);
+  if (cause === 'resend' && event && isSettling(attempt.outcome)) await forgetRetry(parts, appId, endpoint, event);
   return attempt;
 }
 
@@ -72,7 +71,7 @@ export async function sendHere(
   stamp: AttemptStamp,
   event: FormattedEvent,
 ): Promise<Attempt> {
-  const { db, box, rules, sender, dispatcher, version } = parts;
+  const { db, box, rules, dispatcher } = parts;
   const credentials = endpoint.config.auth === null ? null : await loadCredentials(db, box, appId, endpoint.id);
   const loaded = loadEndpoint(
     { ...endpoint, versions: [], pulledThrough: 0 },
@@ -84,11 +83,9 @@ export async function sendHere(
   const earlier = position > 0 ? await lastAttemptNumber(db, { appId, endpointId: endpoint.id, position }) : 0;
   const row = await sendNow(
     {
-      sender,
-      tokens: dispatcher.tokens,
+      attempts: dispatcher.attempts,
       newAttempt: () => stamp,
       flush: (item) => dispatcher.flusher.add(item),
-      version,
     },
     { appId, endpoint: loaded, event, cause, attempt: earlier + 1 },
   );
@@ -183,7 +180,7 @@ export function testEvent(
 }
 
 export function toAttempt(appId: string, endpointId: string, row: AttemptRow): Attempt {
-  const { attemptUuid, event, startedMs, cause, attempt, dead, result } = row;
+  const { attemptUuid, event, startedMs, cause, attempt, transformationVersion, dead, result } = row;
   return {
     id: idFromUuid('attempt', attemptUuid),
     appId,
@@ -192,6 +189,7 @@ export function toAttempt(appId: string, endpointId: string, row: AttemptRow): A
     position: event.position,
     cause,
     attempt,
+    transformationVersion,
     outcome: result.outcome,
     reason: result.reason,
     status: result.status,

@@ -22,6 +22,7 @@ import { askConsent, type Consent, type ConsentRequest } from '../push/consent.t
 import { buildRequest } from '../push/delivery-request.ts';
 import { loadEndpoint } from '../push/loaded-endpoint.ts';
 import type { Ownership } from '../push/ownership.ts';
+import type { Sender } from '../push/sender.ts';
 import type { Attempt } from '../storage/attempt-listing.ts';
 import { enqueueCommand } from '../storage/commands.ts';
 import { loadSecrets } from '../storage/endpoint-secrets.ts';
@@ -36,6 +37,7 @@ import type { Readiness } from './readiness.ts';
 const MAX_READERS_PER_APP = 10_000;
 
 export interface LocalEngineParts extends DirectAttemptParts {
+  sender: Sender;
   cache: EventCache;
   rendered: RenderedLog;
   tail: Tail;
@@ -124,7 +126,7 @@ export class LocalEngine implements Engine {
   }
 
   askConsent(request: ConsentRequest): Promise<Consent> {
-    return askConsent(this.#parts, request);
+    return askConsent({ ...this.#parts, tokens: this.#parts.dispatcher.tokens }, request);
   }
 
   configChanged(appId: string): void {

@@ -45,6 +45,9 @@ function reasonOf(lane: Lane, nowMs: number): string | null {
   if (lane.isExhausted) {
     return 'An event has used up its retries and holds up the others, as onExhausted asks. Resend it, or resume the endpoint from the head.';
   }
+  if (lane.waitsForTransforms) {
+    return "The app's transformations have used up their share of the processor for now; events that are to be transformed wait.";
+  }
   if (lane.blocked) return 'Too many events wait for a retry; new ones wait in the log.';
   return null;
 }

@@ -7,6 +7,7 @@ import type { LogReaders } from '../pull/log-readers.ts';
 import type { RenderedLog } from '../pull/rendered-log.ts';
 import type { Dispatcher } from '../push/dispatcher.ts';
 import type { Ownership } from '../push/ownership.ts';
+import { RUN_ENDS, type TransformPool } from '../transform/transform-pool.ts';
 
 export interface Measured {
   writer: Writer;
@@ -16,6 +17,7 @@ export interface Measured {
   readers: LogReaders;
   ownership: Ownership;
   catalogue: Catalogue;
+  transforms: Pick<TransformPool, 'threadCount' | 'waitingCount' | 'counts' | 'cpuSeconds'>;
 }
 
 export function measure(registry: Registry, parts: Measured): void {
@@ -49,6 +51,28 @@ export function measure(registry: Registry, parts: Measured): void {
     collect() {
       this.reset();
       for (const [validation, count] of Object.entries(parts.catalogue.counts)) this.inc({ validation }, count);
+    },
+  });
+  const { transforms } = parts;
+  gauge('tidings_transform_threads', 'Threads that run transformations.', () => transforms.threadCount);
+  gauge('tidings_transform_waiting', 'Events that wait for a thread to be transformed.', () => transforms.waitingCount);
+  new Counter({
+    name: 'tidings_transform_runs_total',
+    help: 'Events that were transformed, by how it ended.',
+    labelNames: ['end'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const end of RUN_ENDS) this.inc({ end }, transforms.counts[end]);
+    },
+  });
+  new Counter({
+    name: 'tidings_transform_cpu_seconds_total',
+    help: 'Processor time that transformations have used.',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(transforms.cpuSeconds);
     },
   });
 }

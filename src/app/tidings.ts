@@ -33,6 +33,7 @@ import type { Database } from '../storage/database.ts';
 import { readHead } from '../storage/heads.ts';
 import { loadInstance } from '../storage/instance.ts';
 import { ensurePartitions } from '../storage/partitions.ts';
+import { TransformPool } from '../transform/transform-pool.ts';
 import { commandHandlers } from './command-handlers.ts';
 import type { Config } from './config.ts';
 import { LocalEngine } from './engine.ts';
@@ -161,6 +162,15 @@ async function start(
     options: { failingAfterMs: config.failingAlertSeconds * 1000 },
   });
   const sender = new Sender({ rules });
+  const transforms = new TransformPool({
+    options: {
+      threads: config.transformThreads,
+      timeoutMs: config.transformTimeoutMs,
+      memoryBytes: config.transformMemoryBytes,
+      appShare: config.transformAppPercent / 100,
+    },
+    onError,
+  });
   const ownership: Ownership = new Ownership({
     db,
     newUuid: () => ids.uuid(),
@@ -198,6 +208,7 @@ async function start(
     ids,
     cache,
     sender,
+    transforms,
     ownership,
     operations,
     version: VERSION,
@@ -208,11 +219,12 @@ async function start(
     onError,
   });
   const owner = new LaneOwner({ db, tail, dispatcher, ownership, hints });
-  const direct = { db, box, rules, ids, dispatcher, ownership, hints, sender, version: VERSION };
+  const direct = { db, box, rules, ids, dispatcher, ownership, hints, version: VERSION };
   const commands = new CommandPoll({ db, ownership, handlers: commandHandlers(direct), onError });
   const readiness = new Readiness({ db, ownership, roles });
   const engine = new LocalEngine({
     ...direct,
+    sender,
     cache,
     rendered,
     tail,
@@ -227,7 +239,7 @@ async function start(
   });
   const catalogue = new Catalogue({ db, onError });
   const registry = new Registry();
-  measure(registry, { writer, dispatcher, cache, rendered, readers, ownership, catalogue });
+  measure(registry, { writer, dispatcher, cache, rendered, readers, ownership, catalogue, transforms });
 
   await parts.use(new Maintenance({ db, onError }));
   await parts.use(writer);
@@ -239,6 +251,7 @@ async function start(
   await parts.use(hints); // before ownership begins and until it has ended: it tells of the slots
   await parts.use(operations);
   await parts.use(sender);
+  await parts.use(transforms); // its threads start with the first event to transform
   await parts.use(
     new Retention({
       db,
@@ -317,6 +330,7 @@ async function start(
     box,
     engine,
     catalogue,
+    transforms,
     instance,
     registry,
     ids,

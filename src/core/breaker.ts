@@ -91,6 +91,8 @@ export class Breaker {
         return null;
       case 'unreachable':
         return this.#failedWith(attempt);
+      case 'filtered':
+        return null; // nothing was sent
     }
   }
 

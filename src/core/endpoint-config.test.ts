@@ -39,6 +39,7 @@ describe('endpoint config', () => {
       url: URL_GIVEN,
       description: '',
       filter: {},
+      transformation: { version: 0, code: null },
       format: { name: 'standard' },
       headers: {},
       signing: 'v1',
@@ -59,6 +60,7 @@ describe('endpoint config', () => {
     const input = {
       description: 'Billing\nof Zoë 🦓',
       filter: { types: ['invoice.*'], channels: ['eu'] },
+      transformation: 'export default (event) => event',
       format: { name: 'standard' as const },
       headers: { authorization: 'Bearer x' },
       signing: 'v1a' as const,
@@ -72,8 +74,10 @@ describe('endpoint config', () => {
       batch: { maxEvents: 100, maxWaitMs: 250 },
       mode: 'pull' as const,
     };
-    const { retry, ...rest } = input;
-    expect(created(input)).toEqual({ url: URL_GIVEN, ...rest, auth: null, retryDelaysSeconds: retry.delaysSeconds });
+    const { retry, transformation: code, ...rest } = input;
+    const transformation = { version: 1, code };
+    const retryDelaysSeconds = retry.delaysSeconds;
+    expect(created(input)).toEqual({ url: URL_GIVEN, ...rest, transformation, auth: null, retryDelaysSeconds });
   });
 
   test.each([{}, { url: undefined }, { url: null }])('needs a URL: %j', (input) => {

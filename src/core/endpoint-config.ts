@@ -21,6 +21,7 @@ import { headerNameFault, headerValueFault } from './request-header.ts';
 import { checkRetryDelays } from './retry-policy.ts';
 import { type SigningInput, signingHeaders } from './signing/signing.ts';
 import { checkSigning, completeSigning } from './signing/signing-config.ts';
+import { changeTransformation, checkTransformation } from './transformation.ts';
 
 export const ENDPOINT_LIMITS = {
   urlLength: 2048,
@@ -46,6 +47,8 @@ export interface EndpointInput {
   url?: string | null;
   description?: string | null;
   filter?: EndpointFilter | null;
+  /** Code. */
+  transformation?: string | null;
   format?: FormatInput | null;
   headers?: Record<string, string> | null;
   signing?: SigningInput | null;
@@ -93,6 +96,12 @@ export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInpu
     url: field(input.url, current.url, '', checkUrl),
     description: field(input.description, current.description, ENDPOINT_DEFAULTS.description, checkDescription),
     filter,
+    transformation: changeTransformation(
+      current.transformation,
+      field<string | null>(input.transformation, current.transformation.code, null, (code) =>
+        checkTransformation(code),
+      ),
+    ),
     format: normaliseFormat(field<FormatInput>(input.format, current.format, ENDPOINT_DEFAULTS.format, checkFormat)),
     headers,
     signing: current.signing,

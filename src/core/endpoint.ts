@@ -2,6 +2,7 @@
 import type { EndpointAuth } from './endpoint-auth.ts';
 import { type EndpointFormat, STANDARD_FORMAT } from './formats/endpoint-format.ts';
 import type { Signing } from './signing/signing.ts';
+import { NO_TRANSFORMATION, type Transformation } from './transformation.ts';
 import type { Where } from './where.ts';
 
 export const ENDPOINT_STATES = ['active', 'pausing', 'paused', 'disabled', 'pull'] as const;
@@ -23,6 +24,8 @@ export interface EndpointConfig {
   url: string;
   description: string;
   filter: EndpointFilter;
+  /** The user's code that an event goes through before it is written in the format. */
+  transformation: Transformation;
   /** What its requests look like. */
   format: EndpointFormat;
   /** Sent with every attempt; names in lower case. */
@@ -62,6 +65,7 @@ export type OnExhausted = (typeof ON_EXHAUSTED)[number];
 export const ENDPOINT_DEFAULTS: Omit<EndpointConfig, 'url'> = {
   description: '',
   filter: {},
+  transformation: NO_TRANSFORMATION,
   format: STANDARD_FORMAT,
   headers: {},
   signing: 'v1',

@@ -4,6 +4,13 @@ import { type DeliveryFacts, type DeliveryState, explainDelivery } from './expla
 const AT = Date.parse('2026-11-21T10:00:00Z');
 const MISMATCH = { path: '/type', expected: ['a', 'b.*'], actual: 'c' };
 
+const made = (count: number, deliveredMs: number | null = null): DeliveryFacts['attempts'] => ({
+  made: count,
+  deliveredMs,
+  filteredMs: null,
+  last: null,
+});
+
 /** Of an event that matched, behind the cursor, with nothing recorded. */
 function facts(more: Partial<DeliveryFacts> = {}): DeliveryFacts {
   return {
@@ -16,7 +23,7 @@ function facts(more: Partial<DeliveryFacts> = {}): DeliveryFacts {
     retry: null,
     dead: null,
     isExpired: false,
-    attempts: { made: 0, deliveredMs: null },
+    attempts: made(0),
     attemptsKept: true,
     standstill: null,
     ...more,
@@ -30,12 +37,28 @@ describe('explanation', () => {
 
   test.each<[DeliveryState, Partial<DeliveryFacts>, string | RegExp]>([
     ['dead', { dead }, /^It was given up after 10 attempts; the last failed with status_5xx\. Resend/],
-    ['dead', { dead, attempts: { made: 10, deliveredMs: null } }, /^It was given up/],
+    ['dead', { dead, attempts: made(10) }, /^It was given up/],
+    [
+      'dead',
+      { dead, attempts: { ...made(10), last: { outcome: 'rejected', error: 'Error: no (line 2)' } } },
+      /failed with status_5xx\. Error: no \(line 2\)\. Resend/,
+    ],
+    [
+      'filtered',
+      { attempts: { ...made(1), filteredMs: AT, last: { outcome: 'filtered', error: 'Version 3 … returned null.' } } },
+      'Nothing was sent at 2026-11-21T10:00:00.000Z. Version 3 … returned null.',
+    ],
+    [
+      'filtered',
+      { attempts: { ...made(2), filteredMs: AT, last: { outcome: 'rejected', error: 'of a resend' } } },
+      /Its transformation returned null\.$/,
+    ],
+    ['delivered', { attempts: { ...made(2, AT), filteredMs: AT } }, /^It was delivered/],
     ['dead', { dead: { attempts: 1, reason: 'skipped' } }, /skipped when the endpoint was resumed/],
     ['expired', { dead: { attempts: 1, reason: 'expired' } }, /^Retention/],
     ['expired', { isExpired: true }, /^Retention/],
     ['pulled', { isPulled: true }, /^It was fetched in mode pull.*no attempts were made/],
-    ['pulled', { isPulled: true, attempts: { made: 2, deliveredMs: null } }, /2 attempts were made/],
+    ['pulled', { isPulled: true, attempts: made(2) }, /2 attempts were made/],
     ['unknown', { isPulled: true, attemptsKept: false }, /no longer kept/],
     [
       'retrying',
@@ -48,13 +71,9 @@ describe('explanation', () => {
       /^It has failed 2 times.* It is paused\.$/,
     ],
     ['retrying', { retry: { ...retry, reason: 'open' } }, 'An attempt of it is under way.'],
-    [
-      'delivered',
-      { attempts: { made: 3, deliveredMs: AT } },
-      'It was delivered at 2026-11-21T10:00:00.000Z; 3 attempts were made.',
-    ],
-    ['delivered', { attempts: { made: 1, deliveredMs: AT }, position: 200 }, /one attempt was made/],
-    ['delivered', { attempts: { made: 1, deliveredMs: AT }, isExpired: true }, /^It was delivered/],
+    ['delivered', { attempts: made(3, AT) }, 'It was delivered at 2026-11-21T10:00:00.000Z; 3 attempts were made.'],
+    ['delivered', { attempts: made(1, AT), position: 200 }, /one attempt was made/],
+    ['delivered', { attempts: made(1, AT), isExpired: true }, /^It was delivered/],
     [
       'unmatched',
       { match: unmatched },
@@ -78,7 +97,7 @@ describe('explanation', () => {
     ['pending', { position: 5, settledThrough: 4 }, /cursor is at position 4/],
     ['unknown', { position: 10, attemptsKept: false }, /no longer kept/],
     ['unknown', { attemptsKept: false }, /no longer kept/],
-    ['unknown', { attempts: { made: 2, deliveredMs: null } }, /2 attempts were made, and what became of it/],
+    ['unknown', { attempts: made(2) }, /2 attempts were made, and what became of it/],
     ['unknown', {}, /no attempts were made/],
   ])('tells what is %s: %j', (state, more, words) => {
     const told = explainDelivery(facts(more));

@@ -1,7 +1,9 @@
 // Why an event did or did not reach an endpoint (design rule 22). The facts are read from storage; what they mean is decided here.
 import type { Mismatch } from './filter.ts';
+import type { OutcomeKind } from './outcome.ts';
 
 /**
+ * filtered = its transformation returned null for it.
  * skipped = the endpoint was not to have it: it stands before the endpoint's start, or before the head from which it was resumed.
  * pulled = it was fetched
  * while the endpoint was in mode pull. expired = retention dropped it before it was delivered. unknown = the facts that would tell are no longer kept.
@@ -11,6 +13,7 @@ export const DELIVERY_STATES = [
   'retrying',
   'delivered',
   'dead',
+  'filtered',
   'unmatched',
   'skipped',
   'pulled',
@@ -35,7 +38,12 @@ export interface DeliveryFacts {
   dead: { attempts: number; reason: string } | null;
   /** Retention dropped the position before the endpoint came to it. */
   isExpired: boolean;
-  attempts: { made: number; deliveredMs: number | null };
+  attempts: {
+    made: number;
+    deliveredMs: number | null;
+    filteredMs: number | null;
+    last: { outcome: OutcomeKind; error: string | null } | null;
+  };
   /** Whether all attempts that were made since the event was appended are still kept. */
   attemptsKept: boolean;
   /** In words why the endpoint does not send now; null when it does. */
@@ -48,7 +56,7 @@ const EXPIRED = { state: 'expired', words: 'Retention dropped the event before i
 export function explainDelivery(facts: DeliveryFacts): { state: DeliveryState; words: string } {
   const { retry, dead, attempts, match, position, settledThrough, skipThrough } = facts;
   if (dead?.reason === 'expired') return EXPIRED;
-  if (dead !== null) return { state: 'dead', words: deadWords(dead) };
+  if (dead !== null) return { state: 'dead', words: deadWords(dead, attempts.last?.error ?? null) };
   if (retry !== null) {
     return { state: 'retrying', words: withStandstill(retryWords(retry), facts.standstill) };
   }
@@ -57,6 +65,10 @@ export function explainDelivery(facts: DeliveryFacts): { state: DeliveryState; w
       state: 'delivered',
       words: `It was delivered at ${time(attempts.deliveredMs)}; ${attemptsMade(attempts.made)}.`,
     };
+  }
+  if (attempts.filteredMs !== null) {
+    const why = attempts.last?.outcome === 'filtered' ? attempts.last.error : 'Its transformation returned null.';
+    return { state: 'filtered', words: `Nothing was sent at ${time(attempts.filteredMs)}. ${why}` };
   }
   if (!match.matches) {
     const { fromPosition } = match;
@@ -96,10 +108,11 @@ function explainAbsence(facts: DeliveryFacts): { state: DeliveryState; words: st
   };
 }
 
-function deadWords({ attempts, reason }: NonNullable<DeliveryFacts['dead']>): string {
+function deadWords({ attempts, reason }: NonNullable<DeliveryFacts['dead']>, error: string | null): string {
   if (reason === 'skipped')
     return 'It held up the others, and was skipped when the endpoint was resumed from the head.';
-  return `It was given up after ${attemptCount(attempts)}; the last failed with ${reason}. Resend it, or replay it.`;
+  const why = error === null ? '' : ` ${error}${/[.!?]$/.test(error) ? '' : '.'}`;
+  return `It was given up after ${attemptCount(attempts)}; the last failed with ${reason}.${why} Resend it, or replay it.`;
 }
 
 function retryWords({ attempts, reason, dueMs }: NonNullable<DeliveryFacts['retry']>): string {

@@ -13,9 +13,10 @@ describe('origin', () => {
     expect(originalBody(json, { ...whole, body: 'data' })).toBe(json);
     const text = 'a=1&b=\ufeffü\r\n';
     const inText = Buffer.from(JSON.stringify({ contentType: 'text/plain', text }));
-    expect(originalBody(inText, { ...whole, body: 'text' }).equals(Buffer.from(text))).toBe(true);
+    expect(originalBody(inText, { ...whole, body: 'text' })?.equals(Buffer.from(text))).toBe(true);
     const bytes = Buffer.from([0, 255, 128, 10]);
     const inBase64 = Buffer.from(JSON.stringify({ contentType: '', base64: bytes.toString('base64') }));
-    expect(originalBody(inBase64, { ...whole, body: 'base64' }).equals(bytes)).toBe(true);
+    expect(originalBody(inBase64, { ...whole, body: 'base64' })?.equals(bytes)).toBe(true);
+    expect(originalBody(Buffer.from('null'), { ...whole, body: 'base64' })).toBeNull();
   });
 });

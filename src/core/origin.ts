@@ -20,9 +20,10 @@ export function parseOrigin(bytes: Buffer): Origin {
   return JSON.parse(bytes.toString('utf8')) as Origin;
 }
 
-/** The body byte for byte as it was received. */
-export function originalBody(data: Buffer, { body }: Origin): Buffer {
+/** The body byte for byte as it was received; null when `data` is not what it was. */
+export function originalBody(data: Buffer, { body }: Origin): Buffer | null {
   if (body === 'data') return data;
-  const value = JSON.parse(data.toString('utf8')) as { text: string; base64: string };
-  return body === 'text' ? Buffer.from(value.text, 'utf8') : Buffer.from(value.base64, 'base64');
+  const value = JSON.parse(data.toString('utf8')) as { text?: unknown; base64?: unknown } | null;
+  const kept = body === 'text' ? value?.text : value?.base64;
+  return typeof kept === 'string' ? Buffer.from(kept, body === 'text' ? 'utf8' : 'base64') : null;
 }

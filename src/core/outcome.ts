@@ -1,14 +1,28 @@
-// What came of an attempt. Four kinds drive retries and the breaker (design rule 15); the reason says it precisely.
+// What came of an attempt. Four kinds drive retries and the breaker (design rule 15); the reason says it precisely. `filtered` is that of an event
+// that the endpoint's transformation did not want sent.
 
-export const OUTCOMES = ['delivered', 'unreachable', 'throttled', 'rejected'] as const;
+export const OUTCOMES = ['delivered', 'unreachable', 'throttled', 'rejected', 'filtered'] as const;
 export type OutcomeKind = (typeof OUTCOMES)[number];
+
+/** After these an event needs no further attempt. */
+const SETTLING = ['delivered', 'filtered'] as const satisfies readonly OutcomeKind[];
+/** Whether an event needs no further attempt after this one. */
+export function isSettling(outcome: OutcomeKind): boolean {
+  return SETTLING.some((kind) => kind === outcome);
+}
+
+/** The other outcomes. */
+export type FailedOutcome = Exclude<OutcomeKind, (typeof SETTLING)[number]>;
+/** As they are stored. */
+export const SETTLING_NUMBERS = SETTLING.map((kind) => OUTCOMES.indexOf(kind)).join(', ');
 
 /**
  * The one list of reason codes. `delivered` is the only reason of a delivered attempt; `expired` is that of an event that
  * retention dropped before it was delivered, `skipped` of one that held up a strict lane until that was resumed from the head,
  * `filter_error` of one that the endpoint's filter could not be asked about,
  * `format_failed` of one that cannot be written in the endpoint's format, `auth_failed` of an attempt that was not made because there was no
- * access token to make it with. Stored by index: new ones go to the end.
+ * access token to make it with. `filtered` and those in `transform_` are of attempts that ended before a request was made: by what the endpoint's
+ * transformation said, or as it could not be run (`transform_unavailable`). Stored by index: new ones go to the end.
  */
 export const REASONS = [
   'delivered',
@@ -34,6 +48,11 @@ export const REASONS = [
   'skipped',
   'format_failed',
   'auth_failed',
+  'filtered',
+  'transform_error',
+  'transform_timeout',
+  'transform_memory',
+  'transform_unavailable',
 ] as const;
 export type Reason = (typeof REASONS)[number];
 

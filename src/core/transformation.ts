@@ -49,8 +49,7 @@ export interface TransformationError {
 }
 
 /** What is wrong with the text of a transformation, before it is compiled. */
-export function checkTransformation(code: unknown): FieldError[] {
-  const path = '/transform';
+export function checkTransformation(code: unknown, path = '/transformation'): FieldError[] {
   if (typeof code !== 'string') return [{ path, message: 'A transformation is JavaScript in a string.' }];
   const bytes = Buffer.byteLength(code);
   if (bytes > MAX_TRANSFORMATION_BYTES) {
@@ -64,6 +63,11 @@ export function checkTransformation(code: unknown): FieldError[] {
     return [{ path, message: 'The code holds U+0000 or is not well-formed Unicode. Write \\u0000 instead.' }];
   }
   return [];
+}
+
+/** The version that an attempt made now runs; null without a transformation. */
+export function versionInUse({ version, code }: Transformation): number | null {
+  return code === null ? null : version;
 }
 
 /** The transformation after a change: another code is another version. */

@@ -185,7 +185,7 @@ function faultsOf(event: NewEvent, rule: Rule, budget: Budget): FieldError[] {
 
 function violation(errors: FieldError[], events: number): TidingsError {
   const [{ path, message }] = errors;
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
+  const more = errors.length > 1 ? ` (And ${errors.length - 1} more.)` : '';
   const of = events > 1 ? ` of ${events} events` : '';
   return new TidingsError(
     'schema_violation',

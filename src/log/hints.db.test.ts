@@ -65,8 +65,9 @@ describe('hints', () => {
     a.hints.appChanged('app_2');
     a.hints.commandWaiting(9);
     a.hints.slotsMoved();
-    for (const { heard } of [b, c]) await until(() => heard.length === 4);
-    expect(b.heard).toEqual([['app_1', aHead(7)], 'changed app_2', 'command 9', 'slots']);
+    a.hints.catalogueChanged();
+    for (const { heard } of [b, c]) await until(() => heard.length === 5);
+    expect(b.heard).toEqual([['app_1', aHead(7)], 'changed app_2', 'command 9', 'slots', 'catalogue']);
     expect(a.heard).toEqual([]);
   });
 

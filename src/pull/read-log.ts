@@ -7,6 +7,7 @@ import type { EventCache, LogPlace } from '../log/event-cache.ts';
 import type { Queryable } from '../storage/database.ts';
 import type { Head } from '../storage/heads.ts';
 import { cursorExpired, startOfLog } from './cursor-expired.ts';
+import { LoopTurns } from './loop-turns.ts';
 import type { RenderedLog } from './rendered-log.ts';
 
 export interface ReadRequest {
@@ -59,6 +60,7 @@ async function readAfter(parts: ReadParts, request: ReadRequest, start: LogPlace
   const events: LogEvent[] = [];
   let cursor = start;
   let bytes = 0;
+  const turns = new LoopTurns();
   while (cursor.position < head.position && cursor.position - start.position < MAX_SCANNED) {
     const from = { position: cursor.position + 1, day: cursor.day };
     const chunk = await parts.cache.read(appId, from, head);
@@ -76,6 +78,7 @@ async function readAfter(parts: ReadParts, request: ReadRequest, start: LogPlace
       }
       cursor = { position: event.position, day: event.day };
     }
+    if (turns.isOver) await turns.next();
   }
   return { events, cursor, done: cursor.position >= head.position };
 }

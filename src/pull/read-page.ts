@@ -8,6 +8,7 @@ import type { Queryable } from '../storage/database.ts';
 import type { Head } from '../storage/heads.ts';
 import { cursorExpired } from './cursor-expired.ts';
 import type { LogFormat, SignedBody } from './log-format.ts';
+import { LoopTurns } from './loop-turns.ts';
 import { RenderedEvents } from './rendered-events.ts';
 import type { RenderedLog } from './rendered-log.ts';
 
@@ -91,6 +92,7 @@ async function addAll(parts: PageParts, request: PageRequest, head: Head, page: 
 
 async function addMatches(parts: PageParts, request: PageRequest, head: Head, page: LogPage): Promise<void> {
   const { appId, after, filter } = request;
+  const turns = new LoopTurns();
   while (page.cursor.position < head.position && page.cursor.position - after.position < MAX_SCANNED) {
     const from = { position: page.cursor.position + 1, day: page.cursor.day };
     const chunk = await parts.cache.read(appId, from, head);
@@ -113,6 +115,7 @@ async function addMatches(parts: PageParts, request: PageRequest, head: Head, pa
     }
     if (matches.length > 0) addRendered(parts.rendered, request, matches, page);
     if (isFull) return;
+    if (turns.isOver) await turns.next();
   }
 }
 

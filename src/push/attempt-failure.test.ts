@@ -28,6 +28,20 @@ describe('a failed attempt', () => {
     expect(decideFailure({ ...failure, half: 2 }, 0)).toMatchObject({ kind: 'retry', batchLimit: 2 });
   });
 
+  test.each(['transform_error', 'transform_timeout', 'transform_memory'] as const)(
+    'with %s is dead at once',
+    (reason) => {
+      expect(decideFailure(aFailure({ reason }), 0)).toEqual({ kind: 'dead', consumed: 0 });
+    },
+  );
+
+  test('whose transformation could not be run is made again soon, and uses up nothing', () => {
+    const failure = aFailure({ reason: 'transform_unavailable', outcome: 'unreachable' });
+    const again = { kind: 'retry', atMs: NOW_MS + 5000, consumed: 2 };
+    expect(decideFailure(failure, 2)).toEqual(again);
+    expect(decideFailure({ ...failure, half: 3, isOrdered: true }, 2)).toEqual(again);
+  });
+
   test('of a batch uses up nothing, however often, and is sent in parts', () => {
     const part = { kind: 'retry', atMs: NOW_MS + 10_000, consumed: 2, batchLimit: 3 };
     for (const outcome of ['rejected', 'unreachable'] as const) {

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Answer, type Receiver, receiver } from '../../test/receiver.ts';
+import { credentialOf, openAuth } from '../core/endpoint-auth.ts';
+import { AccessTokens } from './access-tokens.ts';
 import { askConsent, type Consent, type ConsentRequest } from './consent.ts';
 import { Sender } from './sender.ts';
 
@@ -16,6 +18,7 @@ async function setup(
   hooks.respondWith(answer);
   const sender = new Sender({ rules: RULES });
   await sender.start();
+  const tokens = new AccessTokens({ sender, version: '1.2.3' });
   closers.push(
     () => hooks.close(),
     () => sender.stop(),
@@ -23,11 +26,12 @@ async function setup(
   const request = {
     url: `${hooks.url}?key=1`,
     headers: { 'x-key': 'a' },
+    credential: null,
     origin: 'events.example.com',
     ratePerMinute: 120,
   };
   const ask = (more: Partial<ConsentRequest> = {}): Promise<Consent> =>
-    askConsent({ sender, rules: RULES, version: '1.2.3' }, { ...request, ...more });
+    askConsent({ sender, tokens, rules: RULES, version: '1.2.3' }, { ...request, ...more });
   return { hooks, ask };
 }
 
@@ -49,6 +53,24 @@ describe('consent', () => {
     });
     await ask({ ratePerMinute: null });
     expect(hooks.requests[1].headers).not.toHaveProperty('webhook-request-rate');
+  });
+
+  test('is asked for with the credential of the endpoint', async () => {
+    const { hooks, ask } = await setup(({ path }) =>
+      path === '/token'
+        ? { status: 200, body: '{"access_token":"fetched","token_type":"bearer"}' }
+        : { status: 200, headers: { 'webhook-allowed-origin': '*' } },
+    );
+    const client = { tokenUrl: `${hooks.url}/token`, clientId: 'me', clientSecret: 'hush' };
+    for (const input of [
+      { type: 'bearer', token: 'a-token' },
+      { type: 'oauth2', ...client },
+    ] as const) {
+      const stored = { credentialUuid: 'a', credential: credentialOf(input) };
+      await ask({ credential: { endpointId: 'ep_1', auth: openAuth(input), stored } });
+    }
+    const asked = hooks.requests.filter(({ method }) => method === 'OPTIONS');
+    expect(asked.map(({ headers }) => headers.authorization)).toEqual(['Bearer a-token', 'Bearer fetched']);
   });
 
   test('is given for every origin and every rate by an asterisk, whatever the status', async () => {

@@ -1,14 +1,20 @@
 // The handshake by which a receiver of CloudEvents agrees to be sent events (HTTP 1.1 Web Hooks for Event Delivery 1.0.2, section 4, "Abuse
 // Protection"), made by the sender that sends events: the same guard looks at the address, and a redirect is not followed.
+import type { EndpointAuth } from '../core/endpoint-auth.ts';
 import { TidingsError } from '../core/errors.ts';
 import type { SendResult } from '../core/outcome.ts';
 import { type AddressRules, parseTarget } from '../net/address-guard.ts';
+import type { StoredCredential } from '../storage/endpoint-credentials.ts';
+import type { AccessTokens } from './access-tokens.ts';
+import { loadCredential } from './loaded-credential.ts';
 import type { Sender } from './sender.ts';
 
 export interface ConsentRequest {
   url: string;
   /** The endpoint's own. */
   headers: Readonly<Record<string, string>>;
+  /** What it is called with beside them; null = nothing. */
+  credential: { endpointId: string; auth: EndpointAuth; stored: StoredCredential } | null;
   /** The name that this sender goes by. */
   origin: string;
   /** null = none is asked for. */
@@ -22,24 +28,33 @@ export interface Consent {
 
 export interface ConsentParts {
   sender: Pick<Sender, 'send'>;
+  tokens: Pick<AccessTokens, 'send'>;
   rules: AddressRules;
   version: string;
 }
 
 const TIMEOUT_MS = 10_000;
+const NO_CREDENTIAL = { endpointId: '', auth: null, stored: null };
 
 /** @throws TidingsError `handshake_failed` when it does not agree, or cannot be asked; `invalid_url`, `address_forbidden` */
-export async function askConsent({ sender, rules, version }: ConsentParts, request: ConsentRequest): Promise<Consent> {
+export async function askConsent(parts: ConsentParts, request: ConsentRequest): Promise<Consent> {
+  const { sender, tokens, rules, version } = parts;
   const { url, origin, ratePerMinute } = request;
+  const { endpointId, auth, stored } = request.credential ?? NO_CREDENTIAL;
+  const called = { id: endpointId, auth, target: parseTarget(url, rules) };
+  const { target, grant, headers: proof } = loadCredential(called, stored, rules);
+  if (target instanceof TidingsError) throw target;
   const headers = {
     ...request.headers,
+    ...proof,
     'user-agent': `Tidings/${version}`,
     'webhook-request-origin': origin,
     ...(ratePerMinute !== null && { 'webhook-request-rate': String(ratePerMinute) }),
   };
-  const options = { method: 'OPTIONS', target: parseTarget(url, rules), headers, body: Buffer.alloc(0) } as const;
+  const asked = { method: 'OPTIONS', target, headers, body: Buffer.alloc(0), timeoutMs: TIMEOUT_MS } as const;
   const { status, responseHead, error } = await new Promise<SendResult>((resolve) => {
-    sender.send({ ...options, timeoutMs: TIMEOUT_MS }, resolve);
+    if (grant === null) sender.send(asked, resolve);
+    else tokens.send(grant, asked, resolve);
   });
   if (responseHead === null) throw refused(`${url} could not be asked whether it takes events: ${error}`);
   // Section 4.2: consent is in the headers; the status says nothing.

@@ -41,9 +41,18 @@ export class DeliveryBatch implements OpenRequest {
     return this.attempts.map((attempt) => attempt.event);
   }
 
+  /** One of its events' that is to be transformed; null = none is. */
+  get transformationVersion(): number | null {
+    for (const { transformationVersion } of this.attempts)
+      if (transformationVersion !== null) return transformationVersion;
+    return null;
+  }
+
   /** Of how many events each further request may consist when this one failed; null when it was of one event, and is not cut further. */
   get half(): number | null {
-    return this.attempts.length > 1 ? this.attempts.length >> 1 : null;
+    let sent = 0;
+    for (const { own } of this.attempts) if (own === null) sent++;
+    return sent > 1 ? sent >> 1 : null;
   }
 
   /** One of its attempts was committed; true when that was the last. */

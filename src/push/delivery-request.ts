@@ -12,6 +12,10 @@ import type { LoadedEndpoint } from './loaded-endpoint.ts';
 export interface DeliveryRequest {
   headers: Record<string, string>;
   body: Buffer;
+  /** Absent = POST. */
+  method?: string;
+  /** Path and query; absent = those of the endpoint's URL. */
+  path?: string;
 }
 
 /** The body is the same in every attempt; timestamp and signature are of this one. @throws FormatError */
@@ -20,27 +24,49 @@ export function buildRequest(
   attempt: { event: FormattedEvent; attempt: number; startedMs: number },
   version: string,
 ): DeliveryRequest {
-  const { event, startedMs } = attempt;
-  const formatted = endpoint.format === null ? null : endpoint.format.one(event);
+  return finishRequest(
+    endpoint,
+    attempt,
+    endpoint.format === null ? null : endpoint.format.one(attempt.event),
+    version,
+  );
+}
+
+/** The request of an event whose body is made; null = in the format `standard`. */
+export function finishRequest(
+  endpoint: LoadedEndpoint,
+  attempt: { event: FormattedEvent; attempt: number; startedMs: number; method?: string },
+  formatted: FormattedBody | null,
+  version: string,
+): DeliveryRequest {
+  const { event, startedMs, method } = attempt;
   const body = formatted === null ? standardBody(event) : formatted.body;
-  const request = { id: event.id, type: event.type, startedMs, body, version };
+  const request = { id: event.id, type: event.type, startedMs, body, version, method };
   const headers = {
     ...headersOf(endpoint, request, formatted),
     'tidings-attempt': String(attempt.attempt),
     'tidings-position': String(event.position),
   };
   if (endpoint.signer !== null) sign(endpoint, endpoint.signer, headers, request);
+  // Last of all: it may be the provider's signature that the receiver verifies.
+  if (formatted?.received !== undefined) Object.assign(headers, formatted.received);
   return { headers, body };
 }
 
+/** Of a batch, what its request is made of. */
+type BatchContent = Pick<DeliveryBatch, 'batchUuid' | 'endpoint' | 'startedMs'> & {
+  attempts: readonly { attempt: number; event: { position: number } }[];
+  events: readonly FormattedEvent[];
+};
+
 /** A batch: an id of its own, one signature over the array, and how many events are in it; `tidings-position` is that of the last. @throws FormatError */
-export function buildBatch(batch: DeliveryBatch, version: string): DeliveryRequest {
-  const { attempts, endpoint, startedMs } = batch;
+export function buildBatch(batch: BatchContent, version: string): DeliveryRequest {
+  const { attempts, events, endpoint, startedMs } = batch;
   const { format } = endpoint;
   if (format !== null && format.many === null)
     throw new FormatError("The endpoint's format has no form for several events.");
-  const formatted = format === null ? null : format.many!(batch.events);
-  const body = formatted === null ? standardBatchBody(batch.events) : formatted.body;
+  const formatted = format === null ? null : format.many!(events);
+  const body = formatted === null ? standardBatchBody(events) : formatted.body;
   const request = { id: idFromUuid('batch', batch.batchUuid), type: null, startedMs, body, version };
   const headers = {
     ...headersOf(endpoint, request, formatted),
@@ -53,6 +79,8 @@ export function buildBatch(batch: DeliveryBatch, version: string): DeliveryReque
 }
 
 interface RequestParts {
+  /** Absent = POST. */
+  method?: string | undefined;
   id: string;
   /** Null for a batch. */
   type: string | null;
@@ -85,9 +113,9 @@ function sign(
   endpoint: LoadedEndpoint,
   signer: Signer,
   headers: Record<string, string>,
-  { id, type, startedMs, body }: RequestParts,
+  { method = 'POST', id, type, startedMs, body }: RequestParts,
 ): void {
-  signer.sign(headers, { method: 'POST', url: urlOf(endpoint), id, type, timeMs: startedMs, body });
+  signer.sign(headers, { method, url: urlOf(endpoint), id, type, timeMs: startedMs, body });
 }
 
 /** As the request line and the host header give it. */

@@ -1,11 +1,8 @@
 // All lanes of this process: it hands them events and turns, bounds what is open, and takes them over and lets them go with the slots.
 import { setTimeout as pause } from 'node:timers/promises';
 import { type DisabledReason, slotOf } from '../core/endpoint.ts';
-import { TidingsError } from '../core/errors.ts';
 import type { LogEvent } from '../core/event.ts';
-import { failpoint } from '../core/failpoint.ts';
 import { type IdGenerator, uuidFromId } from '../core/id.ts';
-import type { SendResult } from '../core/outcome.ts';
 import type { SecretBox } from '../core/secret-box.ts';
 import type { EventCache, LogPlace } from '../log/event-cache.ts';
 import type { Database } from '../storage/database.ts';
@@ -18,8 +15,7 @@ import { nextRetries } from '../storage/retries.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { AppLanes } from './app-lanes.ts';
 import { type LoadedApp, loadApp, loadReplaysOf } from './app-loader.ts';
-import type { DeliveryBatch } from './delivery-batch.ts';
-import { buildBatch, buildRequest, type DeliveryRequest } from './delivery-request.ts';
+import { AttemptSender, type Leave } from './attempt-sender.ts';
 import { filterFailure } from './filter-failure.ts';
 import { Flusher, type FlusherOptions } from './flusher.ts';
 import type { Lane } from './lane.ts';
@@ -29,13 +25,14 @@ import type { RunningReplay } from './lane-replays.ts';
 import { LaneSweep, type LaneSweepOptions } from './lane-sweep.ts';
 import { LaneTurns } from './lane-turns.ts';
 import type { LoadedEndpoint, ServerRules } from './loaded-endpoint.ts';
-import type { AttemptStamp, OpenAttempt } from './open-attempt.ts';
+import type { AttemptStamp } from './open-attempt.ts';
 import { OPEN_BUDGET_DEFAULTS, OpenBudget, type OpenBudgetOptions, type OpenRequest } from './open-budget.ts';
 import type { Operations } from './operations.ts';
 import type { Ownership } from './ownership.ts';
 import type { Sender } from './sender.ts';
 import { type SlotLoad, SlotMeter } from './slot-meter.ts';
-import { unbuilt, unsent } from './unsent.ts';
+import { Transformer, type TransformerParts } from './transformer.ts';
+import { unsent } from './unsent.ts';
 import { WakeQueue } from './wake-queue.ts';
 
 export interface DispatcherOptions {
@@ -56,6 +53,7 @@ export interface DispatcherParts {
   ids: IdGenerator;
   cache: EventCache;
   sender: Pick<Sender, 'send' | 'inFlight'>;
+  transforms: TransformerParts['pool'];
   ownership: Ownership;
   operations: Operations;
   version: string;
@@ -67,7 +65,9 @@ export interface DispatcherParts {
 export class Dispatcher {
   readonly flusher: Flusher;
   readonly tokens: AccessTokens;
+  readonly attempts: AttemptSender;
   readonly #parts: DispatcherParts;
+  readonly #transformer: Transformer;
   readonly #apps = new Map<string, AppLanes>();
   readonly #wakes = new WakeQueue(() => Date.now());
   readonly #turns: LaneTurns;
@@ -84,7 +84,11 @@ export class Dispatcher {
 
   constructor(parts: DispatcherParts) {
     this.#parts = parts;
-    this.tokens = new AccessTokens({ sender: parts.sender, version: parts.version });
+    const { db, sender, version, onError } = parts;
+    this.#transformer = new Transformer({ db, pool: parts.transforms, onError });
+    this.tokens = new AccessTokens({ sender, version });
+    const { tokens } = this;
+    this.attempts = new AttemptSender({ sender, tokens, transformer: this.#transformer, version, onError });
     this.#budget = this.#makeBudget();
     this.#turns = new LaneTurns((lane, error) => {
       parts.onError(error);
@@ -372,46 +376,24 @@ export class Dispatcher {
     if (suspect.size > 0) wakeSome(suspect, this.#budget.room(true));
   }
 
-  #send(request: OpenAttempt | DeliveryBatch, done: (result: SendResult) => void): void {
-    const { endpoint } = request;
-    if (endpoint.target instanceof TidingsError) {
-      setImmediate(done, unsent('rejected', 'address_forbidden', endpoint.target.detail));
-      return;
-    }
-    const failure = filterFailure(request);
-    if (failure !== null) {
-      setImmediate(done, unsent('rejected', 'filter_error', failure));
-      return;
-    }
-    const { version, sender, onError } = this.#parts;
-    failpoint('lane.before_send');
-    let built: DeliveryRequest;
-    try {
-      built = 'attempts' in request ? buildBatch(request, version) : buildRequest(endpoint, request, version);
-    } catch (error) {
-      // A request that was begun has an outcome, or its lane would wait for it for ever.
-      setImmediate(done, unbuilt(error, onError));
-      return;
-    }
-    const { target, echoes, config } = endpoint;
-    const sent = { target, ...built, timeoutMs: config.timeoutMs, echoes };
-    if (endpoint.grant === null) sender.send(sent, done);
-    else this.tokens.send(endpoint.grant, sent, done);
-  }
-
   /**
    * What the lanes of one lease ask of the process. When the lease is lost, outcomes that still come are nobody's: the next owner sends
    * those events again, so they are neither recorded nor counted under the next lease.
    */
   #makeHost(): SharedHost {
-    const { db, ids, operations, onError } = this.#parts;
+    const { db, ids, operations, ownership, onError } = this.#parts;
     const isCurrent = (): boolean => this.#host === host;
+    const mayLeave = (): Leave => {
+      if (!isCurrent() || this.#stopping) return 'never';
+      return ownership.maySend() ? 'now' : 'later';
+    };
     const host: SharedHost = {
       now: () => Date.now(),
       random: () => Math.random(),
       newUuid: () => ids.uuid(),
       newAttempt: () => this.newAttempt(),
       maySend: (lane) => this.#maySend(lane),
+      mayTransform: (lane) => this.#transformer.hasRoom(lane),
       opened: (lane, request) => {
         if (!isCurrent()) return;
         this.#budget.open(request);
@@ -420,7 +402,11 @@ export class Dispatcher {
       closed: (request) => {
         if (isCurrent()) this.#closed(request);
       },
-      send: (request, done) => this.#send(request, done),
+      send: (request, done) => {
+        const failure = filterFailure(request);
+        if (failure === null) this.attempts.send(request, done, mayLeave);
+        else setImmediate(done, unsent('rejected', 'filter_error', failure));
+      },
       flush: (item) => {
         if (isCurrent()) this.flusher.add(item);
       },

@@ -13,7 +13,7 @@ import type { ResponseHead } from './response-parser.ts';
 
 export interface SendRequest {
   /** POST if absent. */
-  method?: 'POST' | 'OPTIONS';
+  method?: string | undefined;
   target: Target;
   /** Host and content-length are added. */
   headers: Record<string, string>;

@@ -303,9 +303,11 @@ export class Flusher {
 
 function withoutTexts(flush: Flush): Flush {
   const attempts = flush.attempts.map(
-    ({ key, attemptUuid, cursorUuid, batchUuid, day, startedMs, cause, attempt, dead, event, result }) => {
+    ({ key, attemptUuid, cursorUuid, batchUuid, day, startedMs, cause, attempt, dead, event, result, ...rest }) => {
       const bare = { ...result, responseHead: null, responseBody: null, error: null, remoteAddress: null };
-      return { key, attemptUuid, cursorUuid, batchUuid, day, startedMs, cause, attempt, dead, event, result: bare };
+      const { transformationVersion } = rest;
+      const id = { key, attemptUuid, cursorUuid, batchUuid, day, startedMs };
+      return { ...id, cause, attempt, transformationVersion, dead, event, result: bare };
     },
   );
   return { ...flush, attempts };

@@ -2,6 +2,7 @@
 // position until it is settled; settled_through = everything up to there is delivered, unmatched, dead, or in `retries`.
 import type { LogEvent } from '../core/event.ts';
 import type { Cause, Reason, SendResult } from '../core/outcome.ts';
+import { versionInUse } from '../core/transformation.ts';
 import type { LogPlace } from '../log/event-cache.ts';
 import { type ClosedRow, LIVE_CURSOR_UUID } from '../storage/flush.ts';
 import type { RetryOrder, StoredRetry } from '../storage/retries.ts';
@@ -155,7 +156,8 @@ export abstract class LaneCursor<F extends Feed = Feed> {
 
   /** Takes the next event. */
   planNext(): AttemptPlan {
-    return { event: this.feed.take(), cause: this.causeOf(false), attempt: 1, consumed: 0 };
+    const transformationVersion = versionInUse(this.owner.endpoint.config.transformation);
+    return { event: this.feed.take(), cause: this.causeOf(false), attempt: 1, consumed: 0, transformationVersion };
   }
 
   /** A first attempt begins. */
@@ -195,9 +197,10 @@ export abstract class LaneCursor<F extends Feed = Feed> {
     const planned: { retry: StoredRetry; plan: AttemptPlan }[] = [];
     for (const [i, event] of events.entries()) {
       const retry = retries[i];
-      const { attempts, consumed } = retry;
+      const { attempts, consumed, transformationVersion } = retry;
       const cause = this.causeOf(true);
-      if (event) planned.push({ retry, plan: { event, cause, attempt: attempts + 1, consumed } });
+      const plan = { cause, attempt: attempts + 1, consumed, transformationVersion };
+      if (event) planned.push({ retry, plan: { event, ...plan } });
       else if (!this.owner.isStopped) this.giveUp(retry, 'expired');
     }
     return planned;
@@ -247,7 +250,7 @@ export abstract class LaneCursor<F extends Feed = Feed> {
   #park(oldest: OpenAttempt): void {
     if (oldest.parked || oldest.settled) return;
     const { owner } = this;
-    const { event, startedMs, endpoint } = oldest;
+    const { event, startedMs, endpoint, transformationVersion } = oldest;
     oldest.parked = true;
     this.retries.count(event.position);
     owner.itemOpened();
@@ -261,6 +264,7 @@ export abstract class LaneCursor<F extends Feed = Feed> {
         attempts: 0,
         consumed: 0,
         dueMs: startedMs + endpoint.config.timeoutMs,
+        transformationVersion,
         reason: 'open',
       },
       closedRetry: null,
@@ -295,7 +299,9 @@ export abstract class LaneCursor<F extends Feed = Feed> {
     const decision = overruled === null ? decideFailure(failure, open.consumed) : DEAD;
     const row = { ...this.rowOf(event), day: event.day, eventId: event.id, attempts: open.attempt, reason };
     if (decision.kind === 'retry') {
-      open.retry = { ...row, consumed: decision.consumed, dueMs: decision.atMs, batchLimit: decision.batchLimit };
+      const { consumed, atMs: dueMs, batchLimit } = decision;
+      const { transformationVersion } = open;
+      open.retry = { ...row, consumed, dueMs, transformationVersion, batchLimit };
       if (!open.isInRetries) this.#failing++;
       return;
     }

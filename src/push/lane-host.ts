@@ -37,6 +37,8 @@ export interface SharedHost {
   newAttempt(): AttemptStamp;
   /** Whether this process may begin a send: lease and open bound. If not, the lane is woken when it may. */
   maySend(lane: HostedLane): boolean;
+  /** Whether an event of it need not wait long for its transformation. If not, the lane is woken when it is to ask again. */
+  mayTransform(lane: HostedLane): boolean;
   /** A request was begun, or all its outcomes were committed. */
   opened(lane: HostedLane, request: OpenRequest): void;
   closed(request: OpenRequest): void;

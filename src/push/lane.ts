@@ -7,15 +7,16 @@ import type { Breaker } from '../core/breaker.ts';
 import { type EndpointState, slotOf } from '../core/endpoint.ts';
 import type { LogEvent } from '../core/event.ts';
 import { failpoint } from '../core/failpoint.ts';
-import type { SendResult } from '../core/outcome.ts';
+import { isSettling, type SendResult } from '../core/outcome.ts';
 import type { Window } from '../core/window.ts';
 import type { LogPlace } from '../log/event-cache.ts';
 import type { LaneKey, LaneRow, ReplayRow } from '../storage/flush.ts';
 import type { StoredLane } from '../storage/lanes.ts';
 import type { StoredRetry } from '../storage/retries.ts';
-import { delaysOf, type FailedRequest, isFinal } from './attempt-failure.ts';
+import { delaysOf, type FailedRequest, failedRequest, isUnsent } from './attempt-failure.ts';
 import { AttemptMeter } from './attempt-meter.ts';
-import { DeliveryBatch, MAX_BATCH_BYTES } from './delivery-batch.ts';
+import { BatchGathering } from './batch-gathering.ts';
+import { DeliveryBatch } from './delivery-batch.ts';
 import { FlowControl } from './flow-control.ts';
 import type { CursorOwner, CursorState, LaneCursor } from './lane-cursor.ts';
 import type { LaneHost } from './lane-host.ts';
@@ -66,8 +67,7 @@ export class Lane implements CursorOwner {
   /** Of the requests begun in this turn. */
   #turnBytes = 0;
   #lastProbePosition = 0;
-  /** Since when the first event of the next batch waits; 0 = none does. */
-  #batchSinceMs = 0;
+  readonly #gathering = new BatchGathering();
   #breakerDirty = false;
 
   constructor(parts: LaneParts) {
@@ -148,6 +148,11 @@ export class Lane implements CursorOwner {
     const { order, onExhausted } = this.endpoint.config;
     if (order !== 'strict' || onExhausted !== 'block') return false;
     return (this.#live.retries.peek()?.consumed ?? -1) >= delaysOf(this.endpoint.config).length;
+  }
+
+  /** Whether its events wait because too many of its app's are to be transformed, or these have used up their share. */
+  get waitsForTransforms(): boolean {
+    return this.endpoint.config.transformation.code !== null && !this.host.mayTransform(this);
   }
 
   get isSuspect(): boolean {
@@ -277,7 +282,7 @@ export class Lane implements CursorOwner {
       return false;
     }
     if (this.#inFlight >= this.flow.concurrency || this.#uncommitted >= this.flow.openBound) return false;
-    return this.host.maySend(this);
+    return !this.waitsForTransforms && this.host.maySend(this);
   }
 
   get #lowWater(): number {
@@ -332,19 +337,13 @@ export class Lane implements CursorOwner {
 
   /** Sends what has gathered, once that is enough or has waited for long enough. */
   #sendBatch(cursor: LaneCursor, now: number, probing: boolean): boolean {
-    const { maxEvents, maxWaitMs } = this.endpoint.config.batch!;
-    const { feed } = cursor;
-    const gathered = feed.countWithin(probing ? 1 : maxEvents, MAX_BATCH_BYTES);
-    const isFull = probing || gathered >= maxEvents || gathered < feed.size || feed.bytes >= MAX_BATCH_BYTES;
-    if (cursor.isLive && !isFull) {
-      if (this.#batchSinceMs === 0) this.#batchSinceMs = now;
-      if (now < this.#batchSinceMs + maxWaitMs) {
-        this.host.wakeAt(this, this.#batchSinceMs + maxWaitMs);
-        return false;
-      }
+    const { feed, isLive } = cursor;
+    const gathered = this.#gathering.look(feed, this.endpoint.config.batch!, { nowMs: now, isLive, probing });
+    if ('untilMs' in gathered) {
+      this.host.wakeAt(this, gathered.untilMs);
+      return false;
     }
-    if (cursor.isLive) this.#batchSinceMs = 0;
-    const plans = Array.from({ length: gathered }, () => cursor.planNext());
+    const plans = Array.from({ length: gathered.count }, () => cursor.planNext());
     const attempts = plans.map((plan) => this.#open(cursor, plan, { isRetry: false, isProbe: probing }));
     for (const open of attempts) cursor.opened(open);
     this.flow.began(now, probing);
@@ -408,42 +407,35 @@ export class Lane implements CursorOwner {
     cursor.inFlight--;
     // An outcome of an older configuration says nothing of the newer one (design rule 4).
     const current = request.endpoint.configVersion === this.endpoint.configVersion;
-    if (isFinal(result.reason)) this.flow.abandoned(request.isProbe);
+    const delivered = result.outcome === 'delivered';
+    if (!delivered && isUnsent(result.reason)) this.flow.abandoned(request.isProbe);
     else if (current) this.#learn(request, cursor, result, now);
     else if (request.isProbe) this.flow.breaker.abandonProbe();
-    const delivered = result.outcome === 'delivered';
-    const failure = delivered ? null : this.#failureOf(request, cursor, result, now);
-    this.meter ??= new AttemptMeter();
-    if (request instanceof OpenAttempt) {
-      this.meter.count(now, delivered);
-      this.lastAttempt = request;
-      cursor.record(request, result, failure);
-      this.host.flush(request);
-    } else {
+    const failure = this.#failureOf(request, cursor, result, now);
+    if (request instanceof OpenAttempt) this.#record(request, cursor, result, failure);
+    else {
       for (const open of request.attempts) {
-        this.meter.count(now, delivered);
-        this.lastAttempt = open;
-        cursor.record(open, result, failure);
-        this.host.flush(open);
+        const { own } = open;
+        if (own === null) this.#record(open, cursor, result, failure);
+        else this.#record(open, cursor, own, this.#failureOf(open, cursor, own, now));
       }
     }
     if (current && result.reason === 'status_410') this.host.disable(this, 'gone');
     this.wake();
   }
 
-  /** What of the whole request decides over each of its events. */
-  #failureOf(request: Request, cursor: LaneCursor, result: SendResult, nowMs: number): FailedRequest {
-    return {
-      config: request.endpoint.config,
-      isOrdered: cursor.isOrdered,
-      outcome: result.outcome as FailedRequest['outcome'],
-      reason: result.reason,
-      retryAfterMs: result.retryAfterMs,
-      breakerOpen: this.flow.breaker.isOpen,
-      nowMs,
-      random: this.host.random(),
-      half: request instanceof DeliveryBatch ? request.half : null,
-    };
+  #record(open: OpenAttempt, cursor: LaneCursor, result: SendResult, failure: FailedRequest | null): void {
+    this.meter ??= new AttemptMeter();
+    if (result.outcome !== 'filtered') this.meter.count(this.host.now(), failure === null);
+    this.lastAttempt = open;
+    cursor.record(open, result, failure);
+    this.host.flush(open);
+  }
+
+  #failureOf(request: Request, { isOrdered }: LaneCursor, result: SendResult, nowMs: number): FailedRequest | null {
+    if (isSettling(result.outcome)) return null;
+    const breakerOpen = this.flow.breaker.isOpen;
+    return failedRequest(request, result, { isOrdered, breakerOpen, nowMs, random: this.host.random() });
   }
 
   #learn(request: Request, cursor: LaneCursor, result: SendResult, nowMs: number): void {
@@ -480,7 +472,7 @@ export class Lane implements CursorOwner {
   }
 
   #dropQueues(): void {
-    this.#batchSinceMs = 0;
+    this.#gathering.reset();
     for (const cursor of this.#cursors()) cursor.feed.drop();
   }
 

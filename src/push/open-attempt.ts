@@ -51,6 +51,8 @@ export interface AttemptPlan {
   attempt: number;
   /** Delays of the schedule used up before. */
   consumed: number;
+  /** Of the endpoint's transformation, to be run; null = none. */
+  transformationVersion: number | null;
 }
 
 /** And of the request that it is made with. */
@@ -72,6 +74,7 @@ export class OpenAttempt implements AttemptStamp, AttemptRow, FlushItem, OpenReq
   readonly cause: Cause;
   readonly attempt: number;
   readonly consumed: number;
+  readonly transformationVersion: number | null;
   readonly isRetry: boolean;
   readonly isProbe: boolean;
   readonly isSuspect: boolean;
@@ -83,6 +86,8 @@ export class OpenAttempt implements AttemptStamp, AttemptRow, FlushItem, OpenReq
   /** The request that it shares with others. */
   batch: SharedRequest | null = null;
   result: SendResult = NO_RESULT;
+  /** What came of it before the request that it was to share was made: its event is not in that. */
+  own: SendResult | null = null;
   dead = false;
   /** Its outcome is known and handed to the flusher. */
   settled = false;
@@ -107,6 +112,7 @@ export class OpenAttempt implements AttemptStamp, AttemptRow, FlushItem, OpenReq
     this.cause = plan.cause;
     this.attempt = plan.attempt;
     this.consumed = plan.consumed;
+    this.transformationVersion = plan.transformationVersion;
     this.isRetry = flags.isRetry;
     this.isProbe = flags.isProbe;
     this.isSuspect = flags.isSuspect;

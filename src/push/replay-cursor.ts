@@ -48,7 +48,7 @@ export class ReplayCursor extends LaneCursor {
   taken(open: OpenAttempt): void {
     this.#isDirty = true;
     if (open.dead) this.#dead++;
-    else if (!open.retry) this.#delivered++;
+    else if (open.result.outcome === 'delivered') this.#delivered++;
   }
 
   protected override takenAside(as: 'dead' | 'parked'): void {
@@ -56,7 +56,7 @@ export class ReplayCursor extends LaneCursor {
     if (as === 'dead') this.#dead++;
   }
 
-  /** Delivered by a replay, an event is neither dead nor to be tried again. */
+  /** Delivered or filtered by a replay, an event is neither dead nor to be tried again. */
   protected override delivered(open: OpenAttempt): void {
     super.delivered(open);
     const own = { ...this.rowOf(open.event), cursorUuid: LIVE_CURSOR_UUID };

@@ -12,6 +12,7 @@ const aRetry = (position: number, dueMs: number): StoredRetry => ({
   attempts: 1,
   consumed: 1,
   dueMs,
+  transformationVersion: null,
 });
 
 /** The next due of the table that the queue does not hold, as the refill's query answers. */

@@ -10,6 +10,7 @@ const aRetry = (position: number, dueMs: number): StoredRetry => ({
   attempts: 1,
   consumed: 1,
   dueMs,
+  transformationVersion: null,
 });
 
 describe('retry queue', () => {

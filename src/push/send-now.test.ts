@@ -7,11 +7,9 @@ describe('send now', () => {
   test('says that the outcome is not recorded when the lease is lost before it is', async () => {
     const sending = sendNow(
       {
-        sender: { send: (_, done) => void setImmediate(done, DELIVERED) },
-        tokens: { send: () => expect.unreachable() },
+        attempts: { send: (_, done) => void setImmediate(done, DELIVERED) },
         newAttempt: () => ({ attemptUuid: testIds.uuid(), day: '2026-11-21', startedMs: Date.now() }),
         flush: (item) => item.dropped?.(),
-        version: 'test',
       },
       {
         appId: testIds.id('app'),

@@ -3,22 +3,18 @@
 import { TidingsError } from '../core/errors.ts';
 import type { FormattedEvent } from '../core/formats/event-format.ts';
 import { uuidFromId } from '../core/id.ts';
-import type { SendResult } from '../core/outcome.ts';
+import { isSettling, type SendResult } from '../core/outcome.ts';
+import { versionInUse } from '../core/transformation.ts';
 import { type AttemptRow, LIVE_CURSOR_UUID } from '../storage/flush.ts';
-import type { AccessTokens } from './access-tokens.ts';
-import { buildRequest, type DeliveryRequest } from './delivery-request.ts';
+import type { AttemptSender } from './attempt-sender.ts';
 import type { FlushItem } from './flusher.ts';
 import type { LoadedEndpoint } from './loaded-endpoint.ts';
 import type { AttemptStamp } from './open-attempt.ts';
-import type { Sender } from './sender.ts';
-import { unbuilt } from './unsent.ts';
 
 export interface SendNowParts {
-  sender: Pick<Sender, 'send'>;
-  tokens: Pick<AccessTokens, 'send'>;
+  attempts: Pick<AttemptSender, 'send'>;
   newAttempt: () => AttemptStamp;
   flush: (item: FlushItem) => void;
-  version: string;
 }
 
 export interface SendNowRequest {
@@ -39,21 +35,13 @@ export interface SendNowRequest {
 export async function sendNow(parts: SendNowParts, request: SendNowRequest): Promise<AttemptRow> {
   const { endpoint, event, cause } = request;
   if (endpoint.target instanceof TidingsError) throw endpoint.target;
-  const { target } = endpoint;
-  const open = { ...parts.newAttempt(), event, cause, attempt: request.attempt };
-  const built = build(endpoint, open, parts.version);
-  const result =
-    'headers' in built
-      ? await new Promise<SendResult>((resolve) => {
-          const sent = { target, ...built, timeoutMs: endpoint.config.timeoutMs, echoes: endpoint.echoes };
-          if (endpoint.grant === null) parts.sender.send(sent, resolve);
-          else parts.tokens.send(endpoint.grant, sent, resolve);
-        })
-      : built;
+  const transformationVersion = versionInUse(endpoint.config.transformation);
+  const open = { ...parts.newAttempt(), endpoint, event, cause, attempt: request.attempt, transformationVersion };
+  const result = await new Promise<SendResult>((resolve) => parts.attempts.send(open, resolve, () => 'now'));
   const key = { appUuid: uuidFromId('app', request.appId), endpointUuid: uuidFromId('endpoint', endpoint.id) };
   const row: AttemptRow = { ...open, key, cursorUuid: null, batchUuid: null, dead: false, result };
   const closed =
-    cause === 'resend' && result.outcome === 'delivered'
+    cause === 'resend' && isSettling(result.outcome)
       ? { key, cursorUuid: LIVE_CURSOR_UUID, position: event.position }
       : null;
   await new Promise<void>((resolve, reject) => {
@@ -75,15 +63,4 @@ export async function sendNow(parts: SendNowParts, request: SendNowRequest): Pro
     });
   });
   return row;
-}
-
-/** The request; or what came of the attempt, when the event cannot be written in the endpoint's format. */
-function build(...of: Parameters<typeof buildRequest>): DeliveryRequest | SendResult {
-  try {
-    return buildRequest(...of);
-  } catch (error) {
-    return unbuilt(error, (unknown) => {
-      throw unknown;
-    });
-  }
 }

@@ -23,6 +23,8 @@ export interface Attempt {
   cause: Cause;
   /** 1 for the first attempt of this event to this endpoint. */
   attempt: number;
+  /** Of the endpoint's transformation, which it ran; null = none. */
+  transformationVersion: number | null;
   outcome: OutcomeKind;
   reason: Reason;
   status: number | null;
@@ -58,10 +60,12 @@ interface AttemptRow {
   response_head: Buffer | null;
   response_body: Buffer | null;
   error: string | null;
+  transformation_version: number | null;
 }
 
 const COLUMNS = `endpoint_id, attempt_id, position, started_at, cause, attempt, outcome, reason, status, dns_us, connect_us,
-  tls_us, first_byte_us, total_us, dead, event_id, remote_address, response_head, response_body, error`;
+  tls_us, first_byte_us, total_us, dead, event_id, remote_address, response_head, response_body, error,
+  transformation_version`;
 
 function toAttempt(appId: string, row: AttemptRow): Attempt {
   return {
@@ -72,6 +76,7 @@ function toAttempt(appId: string, row: AttemptRow): Attempt {
     position: row.position,
     cause: CAUSES[row.cause],
     attempt: row.attempt,
+    transformationVersion: row.transformation_version,
     outcome: OUTCOMES[row.outcome],
     reason: REASONS[row.reason],
     status: row.status,

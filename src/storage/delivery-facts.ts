@@ -17,7 +17,9 @@ export interface RecordedDelivery {
     lastMs: number | null;
     /** The first that was delivered. */
     deliveredMs: number | null;
-    last: { id: string; outcome: OutcomeKind; reason: Reason; status: number | null } | null;
+    last: { id: string; outcome: OutcomeKind; reason: Reason; status: number | null; error: string | null } | null;
+    /** When it was filtered for the last time. */
+    filteredMs: number | null;
     /** Whether none that was made since the event was appended can have been dropped by retention. */
     allKept: boolean;
   };
@@ -49,6 +51,8 @@ const ATTEMPTS = {
   text: `
 SELECT count(*) AS made, date_part('epoch', min(started_at)) * 1000 AS first_ms, date_part('epoch', max(started_at)) * 1000 AS last_ms,
   date_part('epoch', min(started_at) FILTER (WHERE outcome = ${OUTCOMES.indexOf('delivered')})) * 1000 AS delivered_ms,
+  date_part('epoch', max(started_at) FILTER (WHERE outcome = ${OUTCOMES.indexOf('filtered')})) * 1000 AS filtered_ms,
+  (array_agg(error ORDER BY attempt_id DESC))[1] AS last_error,
   (array_agg(attempt_id ORDER BY attempt_id DESC))[1] AS last_id, (array_agg(outcome ORDER BY attempt_id DESC))[1] AS last_outcome,
   (array_agg(reason ORDER BY attempt_id DESC))[1] AS last_reason, (array_agg(status ORDER BY attempt_id DESC))[1] AS last_status
 FROM attempts WHERE app_id = $1 AND position = $3 AND endpoint_id = $2 AND day >= $4::date - 1`,
@@ -59,6 +63,8 @@ interface AttemptsRow {
   first_ms: number | null;
   last_ms: number | null;
   delivered_ms: number | null;
+  filtered_ms: number | null;
+  last_error: string | null;
   last_id: string | null;
   last_outcome: number;
   last_reason: number;
@@ -95,6 +101,7 @@ export async function readRecordedDelivery(
       firstMs: attempts.first_ms,
       lastMs: attempts.last_ms,
       deliveredMs: attempts.delivered_ms,
+      filteredMs: attempts.filtered_ms,
       last:
         attempts.last_id === null
           ? null
@@ -103,6 +110,7 @@ export async function readRecordedDelivery(
               outcome: OUTCOMES[attempts.last_outcome],
               reason: REASONS[attempts.last_reason],
               status: attempts.last_status,
+              error: attempts.last_error,
             },
       allKept: partitions.length > 0 && partitions[0] <= partitionName('attempts', place.day),
     },

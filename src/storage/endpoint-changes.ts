@@ -10,6 +10,7 @@ import { DELETE_CREDENTIAL, type StoredCredential, writeCredential } from './end
 import { insertSecret } from './endpoint-secrets.ts';
 import { ENDPOINT_COLUMNS, type EndpointRow, findEndpoint, noEndpoint, toEndpoint } from './endpoints.ts';
 import { oldestKept } from './events.ts';
+import { insertTransformation } from './transformations.ts';
 import { violates } from './violation.ts';
 
 const INSERT_ENDPOINT = {
@@ -74,6 +75,10 @@ export async function createEndpoint(db: Database, box: SecretBox, endpoint: New
         JSON.stringify(config),
       ]);
       await insertVersion(tx, { appUuid, uuid, head, filter: config.filter });
+      const { transformation } = config;
+      if (transformation.code !== null) {
+        await insertTransformation(tx, { appUuid, endpointUuid: uuid }, transformation);
+      }
       const start = await startOf(tx, appId, head, endpoint.start);
       await tx.query(INSERT_LANE, [appUuid, uuid, slotOf(uuid), start.position, start.day]);
       if (endpoint.secret !== null) await insertSecret(tx, box, { appId, endpointId: id, ...endpoint.secret });
@@ -203,6 +208,9 @@ async function changeEndpoint(
     ]);
     if (JSON.stringify(config.filter) !== JSON.stringify(before.config.filter)) {
       await insertVersion(tx, { appUuid, uuid, head, filter: config.filter });
+    }
+    if (config.transformation.version !== before.config.transformation.version) {
+      await insertTransformation(tx, { appUuid, endpointUuid: uuid }, config.transformation);
     }
     if (write.box !== undefined) await writeSecrets(tx, write.box, place, revised);
     return toEndpoint(row);

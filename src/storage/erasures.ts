@@ -51,6 +51,7 @@ const ENDPOINT_TABLES = {
   endpoint_secrets: 'app_id, endpoint_id, secret_id',
   endpoint_credentials: 'app_id, endpoint_id',
   endpoint_versions: 'app_id, endpoint_id, config_version',
+  transformations: 'app_id, endpoint_id, version',
   lanes: 'app_id, endpoint_id',
   endpoints: 'app_id, endpoint_id',
 };

@@ -46,7 +46,7 @@ async function aReplay(lane: Awaited<ReturnType<typeof aLane>>) {
   const progress = { replayUuid, settledThrough: 1, settledDay: DAY, lowAttemptUuid: testIds.uuid(), dead: 0 };
   const flush: Flush = {
     ...NOTHING,
-    retries: [{ key: lane.key, ...retry, reason: 'status_4xx' }],
+    retries: [{ key: lane.key, ...retry, transformationVersion: null, reason: 'status_4xx' }],
     replays: [{ key: lane.key, ...progress, delivered: 4, isDone: false }],
   };
   return { place, flush };

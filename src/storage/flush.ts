@@ -40,6 +40,8 @@ export interface AttemptRow {
   readonly startedMs: number;
   readonly cause: Cause;
   readonly attempt: number;
+  /** Of the endpoint's transformation; null = none. */
+  readonly transformationVersion: number | null;
   /** The event was given up with this attempt. */
   readonly dead: boolean;
   readonly event: { readonly id: string; readonly position: number };
@@ -55,6 +57,8 @@ export interface RetryRow {
   attempts: number;
   consumed: number;
   dueMs: number;
+  /** That the next attempt is to run; null = none. */
+  transformationVersion: number | null;
   reason: Reason | 'open';
 }
 
@@ -116,15 +120,15 @@ WITH fence AS (
   JOIN lanes l ON l.app_id = u.app_id AND l.endpoint_id = u.endpoint_id
 ), attempted AS (
   INSERT INTO attempts (app_id, endpoint_id, attempt_id, cursor_id, position, started_at, day, cause, attempt, outcome, reason, status,
-    dns_us, connect_us, tls_us, first_byte_us, total_us, dead, event_id, remote_address, response_head, response_body, error, batch_id)
+    dns_us, connect_us, tls_us, first_byte_us, total_us, dead, event_id, remote_address, response_head, response_body, error, batch_id, transformation_version)
   SELECT l.app_id, l.endpoint_id, a.attempt_id, a.cursor_id, a.position, to_timestamp(a.started_ms / 1000), a.day, a.cause, a.attempt,
     a.outcome, a.reason, a.status, a.dns_us, a.connect_us, a.tls_us, a.first_byte_us, a.total_us, a.dead, a.event_id, a.remote_address,
-    substring($26::bytea FROM a.start FOR a.head_bytes), substring($26::bytea FROM a.start + a.head_bytes FOR a.body_bytes), a.error, a.batch_id
+    substring($26::bytea FROM a.start FOR a.head_bytes), substring($26::bytea FROM a.start + a.head_bytes FOR a.body_bytes), a.error, a.batch_id, a.transformation_version
   FROM unnest($5::integer[], $6::uuid[], $7::uuid[], $8::bigint[], $9::float8[], $10::date[], $11::smallint[], $12::smallint[], $13::smallint[],
     $14::smallint[], $15::smallint[], $16::integer[], $17::integer[], $18::integer[], $19::integer[], $20::integer[], $21::boolean[],
-    $22::text[], $23::text[], $24::integer[], $25::integer[], $27::integer[], $28::text[], $29::uuid[])
+    $22::text[], $23::text[], $24::integer[], $25::integer[], $27::integer[], $28::text[], $29::uuid[], $67::integer[])
     AS a(lane_number, attempt_id, cursor_id, position, started_ms, day, cause, attempt, outcome, reason, status, dns_us, connect_us,
-      tls_us, first_byte_us, total_us, dead, event_id, remote_address, start, head_bytes, body_bytes, error, batch_id)
+      tls_us, first_byte_us, total_us, dead, event_id, remote_address, start, head_bytes, body_bytes, error, batch_id, transformation_version)
   JOIN live l ON l.lane_number = a.lane_number
   ON CONFLICT DO NOTHING
 ), replayed AS (
@@ -139,10 +143,12 @@ WITH fence AS (
   WHERE t.app_id = l.app_id AND t.endpoint_id = l.endpoint_id AND t.replay_id = s.replay_id
   RETURNING t.app_id, t.endpoint_id, t.replay_id, t.state
 ), retried AS (
-  INSERT INTO retries (app_id, endpoint_id, cursor_id, position, day, event_id, attempts, consumed, due_at, last_reason, created_at)
-  SELECT l.app_id, l.endpoint_id, r.cursor_id, r.position, r.day, r.event_id, r.attempts, r.consumed, to_timestamp(r.due_ms / 1000), r.reason, now()
-  FROM unnest($30::integer[], $31::uuid[], $32::bigint[], $33::date[], $34::text[], $35::smallint[], $36::smallint[], $37::float8[], $38::text[])
-    AS r(lane_number, cursor_id, position, day, event_id, attempts, consumed, due_ms, reason)
+  INSERT INTO retries (app_id, endpoint_id, cursor_id, position, day, event_id, attempts, consumed, due_at, last_reason, created_at,
+    transformation_version)
+  SELECT l.app_id, l.endpoint_id, r.cursor_id, r.position, r.day, r.event_id, r.attempts, r.consumed, to_timestamp(r.due_ms / 1000), r.reason, now(),
+    r.transformation_version
+  FROM unnest($30::integer[], $31::uuid[], $32::bigint[], $33::date[], $34::text[], $35::smallint[], $36::smallint[], $37::float8[], $38::text[], $68::integer[])
+    AS r(lane_number, cursor_id, position, day, event_id, attempts, consumed, due_ms, reason, transformation_version)
   JOIN live l ON l.lane_number = r.lane_number
   LEFT JOIN replayed p ON p.app_id = l.app_id AND p.endpoint_id = l.endpoint_id AND p.replay_id = r.cursor_id
   WHERE r.cursor_id = '${LIVE_CURSOR_UUID}' OR p.state <> 'cancelled'
@@ -236,10 +242,18 @@ function encodeFlush(process: { processUuid: string; epoch: number }, flush: Flu
     int8Array(replays, (r) => r.delivered),
     int8Array(replays, (r) => r.dead),
     boolArray(replays, (r) => r.isDone),
+    versionsOf(flush.attempts),
+    versionsOf(retries),
   ];
   const apps = uuidArray(keys, (key) => key.appUuid);
   const endpoints = uuidArray(keys, (key) => key.endpointUuid);
   return [process.processUuid, process.epoch, apps, endpoints, ...attempts, ...rest];
+}
+
+/** Null where none has one, which is the rule: unnest then gives null for each. */
+function versionsOf(rows: readonly { transformationVersion: number | null }[]): unknown {
+  if (rows.every((row) => row.transformationVersion === null)) return null;
+  return int4Array(rows, (row) => row.transformationVersion);
 }
 
 /** $5 to $29, in the statement's order. */

@@ -2,7 +2,7 @@
 import type { BreakerSnapshot, BreakerState } from '../core/breaker.ts';
 import type { DisabledReason } from '../core/endpoint.ts';
 import { idFromUuid, uuidFromId } from '../core/id.ts';
-import { CAUSES, OUTCOMES } from '../core/outcome.ts';
+import { CAUSES, SETTLING_NUMBERS } from '../core/outcome.ts';
 import type { Query, Queryable } from './database.ts';
 import { LIVE_CURSOR_UUID } from './flush.ts';
 import { cursorKey } from './retries.ts';
@@ -54,7 +54,7 @@ SELECT l.endpoint_id, a.position
 FROM lanes l JOIN attempts a ON a.app_id = l.app_id AND a.endpoint_id = l.endpoint_id
   AND a.attempt_id >= coalesce(l.low_attempt_id, '${LIVE_CURSOR_UUID}')
 WHERE l.app_id = $1 AND l.endpoint_id = ANY ($2::uuid[]) AND a.app_id = $1 AND a.position > l.settled_through AND a.cause IN (${CAUSES.indexOf('live')}, ${CAUSES.indexOf('retry')})
-  AND (a.outcome = ${OUTCOMES.indexOf('delivered')} OR a.dead)
+  AND (a.outcome IN (${SETTLING_NUMBERS}) OR a.dead)
 UNION
 SELECT l.endpoint_id, r.position
 FROM lanes l JOIN retries r ON r.app_id = l.app_id AND r.endpoint_id = l.endpoint_id
@@ -84,7 +84,7 @@ SELECT p.endpoint_id, p.replay_id, a.position
 FROM replays p JOIN attempts a ON a.app_id = p.app_id AND a.endpoint_id = p.endpoint_id
   AND a.attempt_id >= coalesce(p.low_attempt_id, '${LIVE_CURSOR_UUID}') AND a.day >= (p.created_at AT TIME ZONE 'UTC')::date - 1
 WHERE p.app_id = $1 AND p.endpoint_id = ANY ($2::uuid[]) AND p.state = 'running' AND a.app_id = $1 AND a.cursor_id = p.replay_id
-  AND a.position > p.settled_through AND (a.outcome = ${OUTCOMES.indexOf('delivered')} OR a.dead)
+  AND a.position > p.settled_through AND (a.outcome IN (${SETTLING_NUMBERS}) OR a.dead)
 UNION
 SELECT p.endpoint_id, p.replay_id, r.position
 FROM replays p JOIN retries r ON r.app_id = p.app_id AND r.endpoint_id = p.endpoint_id AND r.cursor_id = p.replay_id

@@ -1,7 +1,7 @@
 // An endpoint in mode pull, as whoever fetches its events sees it: what it is due, and the commit that moves its cursor. The cursor is the
 // lane's own. Its owner sends nothing meanwhile, and when the endpoint is turned back to push begins anew from what stands here.
 import { uuidFromId } from '../core/id.ts';
-import { CAUSES, OUTCOMES } from '../core/outcome.ts';
+import { CAUSES, SETTLING_NUMBERS } from '../core/outcome.ts';
 import type { Database, Query, Queryable } from './database.ts';
 import type { EventPlace } from './events.ts';
 import { LIVE_CURSOR_UUID } from './flush.ts';
@@ -47,7 +47,7 @@ UNION ALL
 SELECT 'settled', a.position, a.day, 0 FROM lane JOIN attempts a ON a.app_id = lane.app_id AND a.endpoint_id = lane.endpoint_id
   AND a.attempt_id >= lane.low_attempt_id
 WHERE a.position > lane.done_through AND a.cause IN (${CAUSES.indexOf('live')}, ${CAUSES.indexOf('retry')})
-  AND (a.outcome = ${OUTCOMES.indexOf('delivered')} OR a.dead)
+  AND (a.outcome IN (${SETTLING_NUMBERS}) OR a.dead)
 UNION ALL
 SELECT 'settled', d.position, d.day, 0 FROM lane JOIN dead d ON d.app_id = lane.app_id AND d.endpoint_id = lane.endpoint_id
 WHERE d.cursor_id = '${LIVE_CURSOR_UUID}' AND d.position > lane.done_through`,

@@ -9,6 +9,8 @@ export interface StoredRetry {
   attempts: number;
   consumed: number;
   dueMs: number;
+  /** Of the endpoint's transformation, which it is tried with again; null = without any. */
+  transformationVersion: number | null;
   /** Of how many events its next request may consist, after one that it shared has failed; known in memory only. */
   batchLimit?: number;
 }
@@ -22,10 +24,12 @@ interface RetryRow {
   attempts: number;
   consumed: number;
   due_ms: number;
+  transformation_version: number | null;
   total: number;
 }
 
-const COLUMNS = `endpoint_id, cursor_id, position, day, event_id, attempts, consumed, date_part('epoch', due_at) * 1000 AS due_ms`;
+const COLUMNS = `endpoint_id, cursor_id, position, day, event_id, attempts, consumed, date_part('epoch', due_at) * 1000 AS due_ms,
+  transformation_version`;
 
 function toRetry(row: RetryRow): StoredRetry {
   return {
@@ -35,6 +39,7 @@ function toRetry(row: RetryRow): StoredRetry {
     attempts: row.attempts,
     consumed: row.consumed,
     dueMs: Math.round(row.due_ms),
+    transformationVersion: row.transformation_version,
   };
 }
 

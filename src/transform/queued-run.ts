@@ -26,13 +26,18 @@ export interface QueuedRun {
   done(end: RunEnd): void;
 }
 
-export function queueRun({ appId, code, event }: RunRequest, done: (end: RunEnd) => void): QueuedRun {
+/** Without an event the code is only loaded. */
+export function queueRun(
+  { appId, code }: Omit<RunRequest, 'event'>,
+  event: RunRequest['event'] | null,
+  done: (end: RunEnd) => void,
+): QueuedRun {
   return {
     key: `${appId} ${hashOf(code)}`,
     code,
-    json: jsonOf(event),
-    nowMs: event.timeMs,
-    seed: seedOf(event.id),
+    json: event === null ? Buffer.alloc(0) : jsonOf(event),
+    nowMs: event?.timeMs ?? 0,
+    seed: event === null ? 0 : seedOf(event.id),
     losses: 0,
     done,
   };

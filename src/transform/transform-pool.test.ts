@@ -38,7 +38,7 @@ function setup(options: Partial<TransformPoolOptions> = {}) {
       new Promise<void>((wake) => {
         if (pool.hasRoom(appId, { wake })) wake();
       }),
-    isFull: (appId: string) => !pool.hasRoom(appId, { wake() {} }),
+    isFull: (appId: string) => !pool.hasRoom(appId, null),
     /** The data that comes out. */
     async data(code: string, data?: unknown, appId?: string): Promise<unknown> {
       const verdict = await run(code, data, appId);

@@ -6,6 +6,7 @@ import { MAX_TRANSFORMED_BYTES, type Verdict } from '../core/transformation.ts';
 import { AppQueue } from './app-queue.ts';
 import { compileEngine, type EngineProgram } from './engine.ts';
 import { type QueuedRun, queueRun, type RunEnd, type RunRequest } from './queued-run.ts';
+import type { SandboxFailure } from './sandbox.ts';
 import { toVerdict } from './verdict.ts';
 import type { RunResult } from './worker-protocol.ts';
 import { type ThreadParts, WorkerThread } from './worker-thread.ts';
@@ -38,6 +39,9 @@ export interface TransformPoolParts {
 interface Waiter {
   wake(): void;
 }
+
+/** How a run can end, as it is counted. */
+export const RUN_ENDS = ['sent', 'filtered', 'failed', 'unavailable'] as const satisfies readonly Verdict['kind'][];
 
 const MAX_WAITING_PER_APP = 64;
 const MAX_WAITING = 1024;
@@ -76,6 +80,9 @@ export class TransformPool {
   #again: NodeJS.Timeout | null = null;
   #againMs = Number.POSITIVE_INFINITY;
   #stopped = false;
+  #cpuMs = 0;
+  /** Of events so far. */
+  readonly counts: Record<Verdict['kind'], number> = { sent: 0, filtered: 0, failed: 0, unavailable: 0 };
 
   constructor(parts: TransformPoolParts) {
     this.#parts = parts;
@@ -90,6 +97,11 @@ export class TransformPool {
   /** Runs that wait for a thread. */
   get waitingCount(): number {
     return this.#waiting;
+  }
+
+  /** Used so far. */
+  get cpuSeconds(): number {
+    return this.#cpuMs / 1000;
   }
 
   async start(): Promise<void> {
@@ -119,8 +131,9 @@ export class TransformPool {
   }
 
   /** Whether an event of the app need not wait long; if not, `waiter` is woken once, when it is to ask again. */
-  hasRoom(appId: string, waiter: Waiter): boolean {
+  hasRoom(appId: string, waiter: Waiter | null): boolean {
     if (this.#isOpenTo(appId)) return true;
+    if (waiter === null) return false;
     const waiters = this.#refused.get(appId);
     if (waiters) waiters.add(waiter);
     else this.#refused.set(appId, new Set([waiter]));
@@ -139,18 +152,31 @@ export class TransformPool {
   /** What a transformation says of an event. Never rejects. */
   async run(request: RunRequest): Promise<Verdict> {
     const end = await this.try(request);
-    if ('unavailable' in end) return { kind: 'unavailable', message: end.unavailable };
-    return toVerdict(end.answer, request.event);
+    const verdict: Verdict =
+      'unavailable' in end ? { kind: 'unavailable', message: end.unavailable } : toVerdict(end.answer, request.event);
+    this.counts[verdict.kind]++;
+    return verdict;
+  }
+
+  /** What is wrong with a transformation before it has seen an event; null = nothing. */
+  async check(code: Omit<RunRequest, 'event'>): Promise<SandboxFailure | { unavailable: string } | null> {
+    const end = await this.#run(code, null);
+    if ('unavailable' in end) return end;
+    return end.answer.ok ? null : end.answer;
   }
 
   /** The same as the sandbox gave it, with the console. Never rejects. */
   try(request: RunRequest): Promise<RunEnd> {
+    return this.#run(request, request.event);
+  }
+
+  #run(code: Omit<RunRequest, 'event'>, event: RunRequest['event'] | null): Promise<RunEnd> {
     return new Promise((resolve) => {
       if (this.#stopped) {
         resolve({ unavailable: 'the server stops' });
         return;
       }
-      this.#enqueue(this.#queueOf(request.appId), [queueRun(request, resolve)]);
+      this.#enqueue(this.#queueOf(code.appId), [queueRun(code, event, resolve)]);
       this.#dispatch();
     });
   }
@@ -301,6 +327,7 @@ export class TransformPool {
     thread.queue = null;
     thread.idleSinceMs = now;
     queue.threads--;
+    this.#cpuMs += cpuMs;
     queue.share.spend(cpuMs, now);
     return queue;
   }

@@ -72,12 +72,23 @@ async function run(order: RunOrder, key: string, bytes: Uint8Array): Promise<Run
   begin(order.number);
   clock.nowMs = order.nowMs;
   const startedMs = performance.now();
-  const answer: RunResult['answer'] =
-    sandbox instanceof Sandbox
-      ? sandbox.run(bytes.subarray(order.start, order.end), order.seed)
-      : { ok: false, ...sandbox };
-  return { number: order.number, answer, durationMs: performance.now() - startedMs };
+  return {
+    number: order.number,
+    answer: answerOf(sandbox, bytes.subarray(order.start, order.end), order.seed),
+    durationMs: performance.now() - startedMs,
+  };
 }
+
+function answerOf(sandbox: Sandbox | SandboxFailure, json: Uint8Array, seed: number): RunResult['answer'] {
+  if (!(sandbox instanceof Sandbox)) return { ok: false, ...sandbox };
+  return json.length === 0 ? LOADED : sandbox.run(json, seed);
+}
+
+const LOADED: RunResult['answer'] = {
+  ok: true,
+  head: { kind: 'filtered', console: [] },
+  payload: new Uint8Array(0),
+};
 
 async function runBatch({ key, code, forget, runs, bytes }: Batch): Promise<void> {
   for (const old of forget) {

@@ -49,6 +49,11 @@ export function toVerdict(answer: SandboxAnswer, given: GivenEvent): Verdict {
   }
 }
 
+/** What the code wrote, whatever came of it. */
+export function consoleOf(answer: SandboxAnswer): string[] {
+  return answer.ok ? answer.head.console : answer.console;
+}
+
 /** A verdict in a sentence, as it is kept with the attempt. */
 export function describeVerdict(verdict: Exclude<Verdict, { kind: 'sent' }>, version: number): string {
   if (verdict.kind === 'filtered')

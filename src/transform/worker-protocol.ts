@@ -33,6 +33,7 @@ export interface Batch {
 export interface RunOrder {
   /** From 1, for as long as the thread lives. */
   number: number;
+  /** Of the event's JSON; without any the code is only loaded. */
   start: number;
   end: number;
   /** What the clock says while it runs. */

@@ -225,6 +225,22 @@ describe('auth API', () => {
     expect(await credentialOf(id)).toBeNull();
   });
 
+  test('goes along when the endpoint is asked for its consent, given or stored', async () => {
+    const format = { name: 'cloudevents', handshake: { origin: 'events.example.com' } };
+    const { id } = (await create({ format, auth: { type: 'bearer', token: 'first' } })).body;
+    await patch(id, { url: 'https://example.com/other' });
+    await patch(id, { url: 'https://example.com/third', auth: { type: 'bearer', token: 'second' } });
+    await patch(id, { url: 'https://example.com/fourth', auth: null });
+    const sent = app.engine.asked.slice(-4).map(({ credential }) => credential?.stored.credential ?? null);
+    expect(sent).toEqual([
+      { type: 'headers', headers: { authorization: 'Bearer first' } },
+      { type: 'headers', headers: { authorization: 'Bearer first' } },
+      { type: 'headers', headers: { authorization: 'Bearer second' } },
+      null,
+    ]);
+    expect(app.engine.asked.at(-4)?.credential).toMatchObject({ endpointId: id, auth: { type: 'bearer' } });
+  });
+
   test('is made once under an idempotency key', async () => {
     const headers = { 'idempotency-key': 'with-auth' };
     const first = await create({ auth: { type: 'bearer', token: 'one' } }, headers);

@@ -27,6 +27,8 @@ describe('endpoints API', () => {
       url: 'https://example.com/hook',
       description: '',
       filter: {},
+      transformation: null,
+      transformationVersion: 0,
       format: { name: 'standard' },
       headers: {},
       signing: 'v1',
@@ -189,7 +191,8 @@ describe('endpoints API', () => {
     engine.consent = { ratePerMinute: 90 };
     const { body } = await create({ format, headers: { 'x-key': 'a' } });
     expect(body.rate).toEqual({ perSecond: 1.5 });
-    const asked = { url: 'https://example.com/hook', headers: { 'x-key': 'a' }, origin: 'events.example.com' };
+    const origin = 'events.example.com';
+    const asked = { url: 'https://example.com/hook', headers: { 'x-key': 'a' }, credential: null, origin };
     expect(engine.asked.slice(before)).toEqual([{ ...asked, ratePerMinute: null }]);
     await patch(body.id, { description: 'the same in what it consented to' });
     expect(engine.asked).toHaveLength(before + 1);

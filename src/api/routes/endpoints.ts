@@ -7,8 +7,9 @@ import type { Signing } from '../../core/signing/signing.ts';
 import { generateSigningSecret, secretForm, signingSecretFault } from '../../core/signing/signing-secret.ts';
 import { identityContext } from '../../net/tls-identity.ts';
 import { createEndpoint, deleteEndpoint, type EndpointStart, updateEndpoint } from '../../storage/endpoint-changes.ts';
-import type { StoredCredential } from '../../storage/endpoint-credentials.ts';
+import { loadCredentials, type StoredCredential } from '../../storage/endpoint-credentials.ts';
 import { listEndpoints } from '../../storage/endpoints.ts';
+import { acceptTransformation } from '../accepted-transformation.ts';
 import { appAccess } from '../access.ts';
 import { agreed, withConsent } from '../consent.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
@@ -48,16 +49,19 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
       const asked = accepted(createEndpointConfig(settings));
       checkUrls(context, asked, settings);
       checkFormat(context, asked);
-      const config = await withConsent(engine, asked, null);
+      await acceptTransformation(context, appId, asked.transformation.code);
+      const id = ids.id('endpoint');
+      const credential = sealable(context, settings.auth);
+      const config = await withConsent(engine, asked, null, { id, credential: async () => credential });
       const secret = newSecret(context, config.signing, ownSecret);
       const endpoint = await createEndpoint(db, box, {
-        id: ids.id('endpoint'),
+        id,
         appId,
         uid,
         config,
         start: startOf(context, appId, start),
         secret: secret === null ? null : { secretUuid: ids.uuid(), secret },
-        credential: sealable(context, settings.auth),
+        credential,
         idempotency: creationKey(request, box),
       });
       engine.configChanged(appId);
@@ -129,7 +133,17 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
       const asked = accepted(mergeEndpointConfig(known.config, settings));
       checkUrls(context, asked, settings);
       checkFormat(context, asked);
-      const allowed = await withConsent(engine, asked, known.config);
+      if (settings.transformation != null && settings.transformation !== known.config.transformation.code) {
+        await acceptTransformation(context, appId, asked.transformation.code);
+      }
+      const credential = settings.auth === undefined ? undefined : sealable(context, settings.auth);
+      const allowed = await withConsent(engine, asked, known.config, {
+        id: known.id,
+        credential: async () => {
+          if (credential !== undefined) return credential;
+          return (await loadCredentials(db, box, appId, known.id)).get(known.id) ?? null;
+        },
+      });
       const endpoint = await updateEndpoint(db, box, { appId, endpointId: known.id }, (stored) => {
         const config = agreed({ config: asked, allowed }, accepted(mergeEndpointConfig(stored.config, settings)));
         const isKept = secret === undefined && secretForm(config.signing) === secretForm(stored.config.signing);
@@ -138,7 +152,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
           uid: uid === undefined ? stored.uid : uid,
           config,
           ...(next !== undefined && { secret: next === null ? null : { secretUuid: ids.uuid(), secret: next } }),
-          ...(settings.auth !== undefined && { credential: sealable(context, settings.auth) }),
+          ...(credential !== undefined && { credential }),
         };
       });
       engine.configChanged(appId);

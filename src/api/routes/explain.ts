@@ -28,7 +28,7 @@ const ExplanationSchema = z
     state: z
       .enum(DELIVERY_STATES)
       .describe(
-        '`pending`: its turn has not come. `retrying`: it failed, and is tried again. `skipped`: it stands before the start of the endpoint, or where it was resumed. `pulled`: it was fetched in mode pull. `expired`: retention dropped it first. `unknown`: what would tell is no longer kept.',
+        '`pending`: its turn has not come. `retrying`: it failed, and is tried again. `filtered`: the transformation returned null. `skipped`: it stands before the start of the endpoint, or where it was resumed. `pulled`: it was fetched in mode pull. `expired`: retention dropped it first. `unknown`: what would tell is no longer kept.',
       ),
     words: z.string().describe('The same in words.'),
     event: z.string(),
@@ -61,6 +61,7 @@ const ExplanationSchema = z
           outcome: z.enum(OUTCOMES),
           reason: z.enum(REASONS),
           status: z.int().nullable(),
+          error: z.string().nullable().describe('What failed, or why it was filtered, in words.'),
         })
         .nullable(),
     }),

@@ -3,6 +3,7 @@ import { discordFormat } from './discord.ts';
 import type { EndpointFormat } from './endpoint-format.ts';
 import type { EventFormat } from './event-format.ts';
 import { formFormat } from './form.ts';
+import { originalFormat } from './original.ts';
 import { rawFormat } from './raw.ts';
 import { slackFormat } from './slack.ts';
 import { teamsFormat } from './teams.ts';
@@ -18,6 +19,8 @@ export function compileFormat(format: EndpointFormat, publicUrl: string | null):
       return null;
     case 'raw':
       return rawFormat;
+    case 'original':
+      return originalFormat(format);
     case 'thin':
       return thinFormat(publicUrl);
     case 'cloudevents':

@@ -9,6 +9,7 @@ import {
   checkContentType,
   checkFields,
   checkHandshake,
+  checkHeaderNames,
   checkMode,
   checkSource,
   checkSwitch,
@@ -17,11 +18,13 @@ import {
   checkTitle,
   type OptionCheck,
 } from './format-options.ts';
+import type { OriginalOptions } from './original.ts';
 import type { TelegramOptions } from './telegram.ts';
 import type { TemplateOptions } from './template-format.ts';
 
 export type EndpointFormat =
   | { name: 'standard' | 'raw' | 'thin' | 'xml' | 'form' }
+  | ({ name: 'original' } & OriginalOptions)
   | ({ name: 'cloudevents' } & CloudEventOptions)
   | ({ name: 'slack' | 'discord' | 'teams' } & ChatOptions)
   | ({ name: 'telegram' } & TelegramOptions)
@@ -47,6 +50,7 @@ interface FormatRow {
 const FORMATS: Readonly<Record<FormatName, FormatRow>> = {
   standard: { options: {}, hasArray: true },
   raw: { options: {}, hasArray: false },
+  original: { options: { headers: checkHeaderNames }, hasArray: false },
   thin: { options: {}, hasArray: true },
   cloudevents: {
     options: { mode: checkMode, source: checkSource, attributes: checkAttributes, handshake: checkHandshake },

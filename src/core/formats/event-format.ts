@@ -2,13 +2,18 @@
 import type { LogEvent } from '../event.ts';
 
 /** What formats see of an event. */
-export type FormattedEvent = Pick<LogEvent, 'appId' | 'id' | 'type' | 'timeMs' | 'position' | 'channels' | 'data'>;
+export type FormattedEvent = Pick<
+  LogEvent,
+  'appId' | 'id' | 'type' | 'timeMs' | 'position' | 'channels' | 'data' | 'origin'
+>;
 
 export interface FormattedBody {
   body: Buffer;
   contentType: string;
   /** Names in lower case. */
   headers?: Record<string, string>;
+  /** Headers that the event was received with, which go before all others. */
+  received?: Record<string, string>;
 }
 
 export interface EventFormat {

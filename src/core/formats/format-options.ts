@@ -30,6 +30,15 @@ export const checkFields: OptionCheck = (value) => {
   return `Give up to ${MAX_FIELDS} members of data, such as "customer.name".`;
 };
 
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
+const MAX_HEADERS = 50;
+
+export const checkHeaderNames: OptionCheck = (value) => {
+  const isName = (name: unknown): boolean => typeof name === 'string' && HEADER_NAME.test(name);
+  if (Array.isArray(value) && value.length <= MAX_HEADERS && value.every(isName)) return null;
+  return `Give the names of up to ${MAX_HEADERS} headers, such as "x-hub-signature-256".`;
+};
+
 /** A template whose outputs are escaped by the chat: which way makes no difference to what it may be. */
 export const checkText: OptionCheck = (value) => checkTemplate(value, 'none');
 

@@ -29,7 +29,7 @@ export const TYPES = ['null', 'boolean', 'object', 'array', 'number', 'string', 
 
 const isCount = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0;
 const isText = (value: unknown): boolean => typeof value === 'string';
-const isNumber = (value: unknown): boolean => typeof value === 'number';
+const isNumber = (value: unknown): boolean => Number.isFinite(value); // 1e400 is read as infinite, and would be kept as null
 const isTexts = (value: unknown): boolean =>
   Array.isArray(value) && value.every(isText) && new Set(value).size === value.length;
 const isType = (value: unknown): boolean => (TYPES as readonly unknown[]).includes(value);

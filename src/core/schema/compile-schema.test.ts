@@ -72,6 +72,13 @@ describe('compiled schema', () => {
     );
   });
 
+  test('takes numbers that are too large for it as such', () => {
+    const huge = JSON.parse('[1e400]')[0];
+    expect(faults({ multipleOf: 2, minimum: 0 }, huge)).toEqual([['', 'This must be a multiple of 2.']]);
+    expect(faults({ type: 'integer' }, huge)).toHaveLength(1);
+    expect(checkSchema({ multipleOf: huge, maximum: huge })).toHaveLength(2);
+  });
+
   test('checks the formats that it knows and no other', () => {
     const fits = (format: string, text: string): boolean => faults({ format }, text).length === 0;
     const good = {

@@ -87,8 +87,9 @@ function numberKeywords(schema: SchemaObject): Check[] {
   return checks;
 }
 
-/** By the decimals as they are written: 0.3 is a multiple of 0.1. */
+/** By the decimals as they are written: 0.3 is a multiple of 0.1. A number that is too large to be one here (1e400) is a multiple of nothing. */
 export function isMultiple(value: number, of: number): boolean {
+  if (!Number.isFinite(value)) return false;
   if (Number.isSafeInteger(value) && Number.isSafeInteger(of)) return value % of === 0;
   const [a, b] = [decimalOf(value), decimalOf(of)];
   const exponent = Math.min(a.exponent, b.exponent);
