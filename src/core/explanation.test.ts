@@ -44,6 +44,32 @@ describe('explanation', () => {
       /failed with status_5xx\. Error: no \(line 2\)\. Resend/,
     ],
     [
+      'unmatched',
+      { match: { matches: false, why: [{ path: '/data/a/b', expected: { $gt: 1 }, actual: 0 }], fromPosition: 11 } },
+      /does not take it: its data\.a\.b is 0, asked for is \{"\$gt":1\}\.$/,
+    ],
+    [
+      'unmatched',
+      { match: { matches: false, why: [{ path: '/data/a', expected: { $exists: true } }], fromPosition: 11 } },
+      /it has no data\.a, asked for is/,
+    ],
+    [
+      'unmatched',
+      { match: { matches: false, why: [{ path: '', expected: { $or: [] }, actual: {} }], fromPosition: 11 } },
+      /it does not meet \{"\$or":\[\]\}/,
+    ],
+    [
+      'unmatched',
+      {
+        match: {
+          matches: false,
+          why: [{ path: '/data/a', expected: { $size: 1 }, actual: `[${'1,'.repeat(140)}…` }],
+          fromPosition: 11,
+        },
+      },
+      /its data\.a is \[(1,){39}1…, asked for is \{"\$size":1\}/,
+    ],
+    [
       'filtered',
       { attempts: { ...made(1), filteredMs: AT, last: { outcome: 'filtered', error: 'Version 3 … returned null.' } } },
       'Nothing was sent at 2026-11-21T10:00:00.000Z. Version 3 … returned null.',

@@ -50,6 +50,9 @@ export interface DeliveryFacts {
   standstill: string | null;
 }
 
+/** Of a value that did not meet a filter. */
+const MAX_WORDS_CHARS = 80;
+
 const EXPIRED = { state: 'expired', words: 'Retention dropped the event before it was delivered.' } as const;
 
 /** The first that holds: what is recorded of the event itself comes before what follows from the cursor. */
@@ -132,10 +135,16 @@ function mismatchWords({ path, expected, actual }: Mismatch): string {
     if (name === '') return `it does not meet ${wanted}`;
     return actual === undefined
       ? `it has no ${name}, asked for is ${wanted}`
-      : `its ${name} is ${JSON.stringify(actual)}, asked for is ${wanted}`;
+      : `its ${name} is ${shortly(actual)}, asked for is ${wanted}`;
   }
   const is = Array.isArray(actual) ? actual.join(', ') : String(actual);
   return `its ${name} ${is === '' ? 'are none' : `${Array.isArray(actual) ? 'are' : 'is'} ${is}`}, asked for is ${expected.join(' or ')}`;
+}
+
+/** As JSON; of what is long, its beginning: the whole is in `why`. */
+function shortly(actual: unknown): string {
+  const text = typeof actual === 'string' && actual.length > MAX_WORDS_CHARS ? actual : JSON.stringify(actual);
+  return text.length <= MAX_WORDS_CHARS ? text : `${text.slice(0, MAX_WORDS_CHARS).toWellFormed()}…`;
 }
 
 function attemptCount(count: number): string {
