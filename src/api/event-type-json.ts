@@ -8,6 +8,7 @@ import {
   VALIDATIONS,
 } from '../core/catalogue/event-type-definition.ts';
 import { AFFECTED } from '../core/catalogue/schema-changes.ts';
+import type { FieldError } from '../core/errors.ts';
 import { EVENT_TYPE_PATTERN } from '../core/event.ts';
 import type { Schema } from '../core/schema/schema.ts';
 import type { EventType, EventTypeSummary } from '../storage/event-types.ts';
@@ -97,6 +98,7 @@ export const EventTypeInput = z
     description: MEMBERS.description.default(''),
     schema: MEMBERS.schema.default(null),
     examples: MEMBERS.examples.default([]),
+    example: z.unknown().optional().describe('The one example there is, in place of a list in `examples`.'),
     validation: MEMBERS.validation.default('off'),
     deprecated: MEMBERS.deprecated.default(false),
     archived: MEMBERS.archived.default(false),
@@ -116,10 +118,19 @@ export const EventTypeChange = z
 
 /** @throws TidingsError `invalid_request` with what is wrong with schema and examples */
 export function readDefinition(type: string, input: z.infer<typeof EventTypeInput>): EventTypeDefinition {
-  const definition = { type, ...input, schema: input.schema as Schema | null };
+  const { example, ...members } = input;
+  if (example !== undefined && members.examples.length > 0) {
+    throw invalidFields([{ path: '/example', message: 'Give `example` or `examples`, not both.' }]);
+  }
+  const examples = example === undefined ? members.examples : [example];
+  const definition = { type, ...members, examples, schema: input.schema as Schema | null };
   const errors = checkDefinition(definition);
-  if (errors.length > 0) throw invalidFields(errors);
+  if (errors.length > 0) throw invalidFields(example === undefined ? errors : errors.map(ofTheOneExample));
   return definition;
+}
+
+function ofTheOneExample({ path, message }: FieldError): FieldError {
+  return { path: path.replace(/^\/examples(\/0)?/, '/example'), message };
 }
 
 export function renderSummary(eventType: EventTypeSummary): z.infer<typeof EventTypeSummarySchema> {

@@ -100,6 +100,12 @@ describe('event types API', () => {
     expect(await get('e.f')).toMatchObject({ code: 'not_found' });
   });
 
+  test('takes a single example without a list', async () => {
+    const { body } = await put('invoice.single', { example: { amount: 1 } });
+    expect(body).toMatchObject({ examples: [{ amount: 1 }] });
+    expect(body).not.toHaveProperty('example');
+  });
+
   test('lists each type once over all pages, newest first', async () => {
     const types = Array.from({ length: 7 }, (_, i) => `list.${i}`);
     for (const type of types) await put(type, { schema: {}, examples: [1] });
@@ -127,9 +133,7 @@ describe('event types API', () => {
     expect((await put('a'.repeat(129), {})).status).toBe(400);
     expect((await put('a'.repeat(128), {})).status).toBe(200);
     expect((await errorsOf('x', { description: 'd'.repeat(4001) }))[0].path).toBe('/description');
-    expect(await errorsOf('x', { example: 1 })).toEqual([
-      { path: '/example', message: '`example` is not known here.' },
-    ]);
+    expect(await errorsOf('x', { sample: 1 })).toEqual([{ path: '/sample', message: '`sample` is not known here.' }]);
     expect((await errorsOf('x', { validation: 'warn' }))[0].path).toBe('/validation');
     expect((await errorsOf('x', { schema: { properties: { a: { type: 'text' } } } }))[0].path).toBe(
       '/schema/properties/a/type',
@@ -139,6 +143,10 @@ describe('event types API', () => {
       { path: '/examples/1/amount', message: 'This must be at least 0.' },
       { path: '/examples/2/amount', message: 'This is required.' },
     ]);
+    expect(await errorsOf('x', { schema: SCHEMA, example: { amount: -1 } })).toEqual([
+      { path: '/example/amount', message: 'This must be at least 0.' },
+    ]);
+    expect((await errorsOf('x', { example: 1, examples: [2] }))[0].path).toBe('/example');
     expect(await get('x')).toMatchObject({ code: 'not_found' });
   });
 });
