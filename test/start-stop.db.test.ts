@@ -10,6 +10,8 @@ import type { SendResult } from '../src/core/outcome.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../src/core/secret-box.ts';
 import { Fetches } from '../src/inbound/fetch/fetches.ts';
 import { HttpFetcher } from '../src/inbound/fetch/http-fetcher.ts';
+import { RequestLog } from '../src/inbound/request-log.ts';
+import { RequestWatch } from '../src/inbound/request-watch.ts';
 import { Catalogue } from '../src/log/catalogue.ts';
 import { EventCache } from '../src/log/event-cache.ts';
 import { GapReader } from '../src/log/gap-reader.ts';
@@ -184,6 +186,17 @@ function setup() {
     onError,
     options: { beatEveryMs: 15, checkEveryMs: 5 },
   });
+  const requestLog = new RequestLog({ db, now: Date.now, onError, options: { flushEveryMs: 5 } });
+  const requestWatch = new RequestWatch({
+    db,
+    now: Date.now,
+    place: { appId, sourceId: testIds.id('source') },
+    after: null,
+    onRequests: () => {},
+    isBusy: () => false,
+    onError,
+    options: { everyMs: 5 },
+  });
   const flush = (into: Flusher): Promise<void> =>
     new Promise((committed) => into.add({ ...EMPTY_ITEM, committed: () => committed() }));
   const append = () => writer.append({ appId, events: [anEvent()], idempotency: null });
@@ -255,6 +268,8 @@ function setup() {
     dispatcher: { part: dispatcher, work: async () => {} },
     maintenance: { part: maintenance, work: async () => {} },
     retention: { part: retention, work: async () => {} },
+    'request log': { part: requestLog, work: () => requestLog.flush() },
+    'request watch': { part: requestWatch, work: async () => {} },
     'open streams': {
       part: openStreams,
       work: async () => {
@@ -320,6 +335,8 @@ const PARTS = [
   'dispatcher',
   'maintenance',
   'retention',
+  'request log',
+  'request watch',
   'open streams',
 ] as const;
 
