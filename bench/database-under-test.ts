@@ -19,6 +19,7 @@ export const product = {
   secretBox: () => load('core/secret-box') as Promise<typeof import('../src/core/secret-box.ts')>,
   openDatabase: () => load('app/open-database') as Promise<typeof import('../src/app/open-database.ts')>,
   migrate: () => load('storage/migrate') as Promise<typeof import('../src/storage/migrate.ts')>,
+  transformPool: () => load('transform/transform-pool') as Promise<typeof import('../src/transform/transform-pool.ts')>,
   apiKeys: () => load('storage/api-keys') as Promise<typeof import('../src/storage/api-keys.ts')>,
 };
 

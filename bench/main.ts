@@ -14,6 +14,7 @@ import { read } from './scenarios/read.ts';
 import { scale } from './scenarios/scale.ts';
 import { takeover } from './scenarios/takeover.ts';
 import { throughput } from './scenarios/throughput.ts';
+import { transform } from './scenarios/transform.ts';
 import { renderTable } from './table.ts';
 
 const SCENARIOS: readonly Scenario[] = [
@@ -29,6 +30,7 @@ const SCENARIOS: readonly Scenario[] = [
   read,
   filter,
   inbound,
+  transform,
 ];
 
 const HELP = `Usage: npm run bench -- [scenario …] [options]

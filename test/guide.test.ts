@@ -250,6 +250,41 @@ describe('reading the log', () => {
   });
 });
 
+describe('transformations', () => {
+  test('has calls that work after getting started', async () => {
+    const shell = new Shell(cli.folder, environment());
+    const hooks = await receiver();
+    try {
+      const send = 'curl -sS -o before.json -H "$AUTH" -H "$JSON" -d';
+      await shell.run(`${send} '{"uid":"acme","name":"Acme Ltd"}' $TIDINGS/v1/apps`);
+      const blocks = codeBlocks(readDocument('docs/guide/transformations.md'));
+      await writeFile(join(cli.folder, 'shipped.js'), blocks.find(({ language }) => language === 'js')!.code);
+      const [tried, used, explained, versions] = blocks
+        .filter(({ language }) => language === 'sh')
+        .map(({ code }) => code.replaceAll(RECEIVER_PORT, String(hooks.port)));
+      const answers = [await shell.run(tried), await shell.run(used)];
+      expect(answers[0]).toMatch(
+        /"verdict":"sent","output":\{"type":"order\.shipped".*"data":\{"order":7,"total":42\}/,
+      );
+      const sent = await hooks.request(1);
+      expect(JSON.parse(String(sent.body))).toMatchObject({ type: 'order.shipped', data: { order: 7, total: 42 } });
+      const look = async () => {
+        answers.push(await shell.run(explained));
+        return answers.at(-1)!.includes('"state":"filtered"');
+      };
+      await until(look);
+      expect(answers.at(-1)).toContain('Version 1 of the transformation returned null. 8 is too small');
+      answers.push(await shell.run(versions));
+      expect(answers.at(-1)).toContain('"version":1');
+      expect(answers.join('\n')).not.toMatch(/urn:tidings:error|curl: /);
+      expect(hooks.requests).toHaveLength(1);
+    } finally {
+      await shell.close();
+      await hooks.close();
+    }
+  });
+});
+
 type Taker = (request: object, secret: unknown) => unknown;
 
 describe('signatures', () => {

@@ -213,6 +213,17 @@ describe('transform pool', () => {
     expect(await late).toMatchObject({ kind: 'sent' });
   });
 
+  test('counts what short runs take of the processor', async () => {
+    const { pool, run } = setup({ threads: 1, appShare: 100 });
+    await run('return event;');
+    const before = process.cpuUsage();
+    const counted = pool.cpuSeconds;
+    for (let n = 0; n < 50; n++) {
+      await Promise.all(Array.from({ length: 8 }, () => run('for (let i = 0; i < 3e3; i++); return event;')));
+    }
+    expect((pool.cpuSeconds - counted) * 1000).toBeGreaterThan(0.2 * cpuMs(before));
+  });
+
   test('has room for so many of an app, and says when again', async () => {
     const { run, room, isFull } = setup({ appShare: 100 });
     const runs = Array.from({ length: 200 }, (_, n) => run(`return { data: ${n % 3} };`));

@@ -58,6 +58,8 @@ interface Thread {
   worker: WorkerThread;
   /** Of what it runs now. */
   queue: AppQueue | null;
+  /** Of what it ran before that. */
+  earlier: AppQueue | null;
   runs: Map<number, QueuedRun>;
   nextNumber: number;
   /** Of the transformations that it has loaded, the one used last at the end. */
@@ -240,12 +242,16 @@ export class TransformPool {
       engine: this.#engine,
       program: this.#parts.program ?? PROGRAM,
       options: { timeoutMs, memoryBytes, maxChars: MAX_TRANSFORMED_BYTES },
-      onDone: (results, cpuMs) => this.#done(thread, results, cpuMs),
+      onDone: (results, cpuMs, earlierMs) => {
+        this.#spend(thread.earlier, earlierMs);
+        this.#done(thread, results, cpuMs);
+      },
       onEnded: (ended) => this.#ended(thread, ended),
     });
     const thread: Thread = {
       worker,
       queue: null,
+      earlier: null,
       runs: new Map(),
       nextNumber: 1,
       keys: new Set(),
@@ -325,11 +331,16 @@ export class TransformPool {
     const queue = thread.queue!;
     const now = performance.now();
     thread.queue = null;
+    thread.earlier = queue;
     thread.idleSinceMs = now;
     queue.threads--;
-    this.#cpuMs += cpuMs;
-    queue.share.spend(cpuMs, now);
+    this.#spend(queue, cpuMs);
     return queue;
+  }
+
+  #spend(queue: AppQueue | null, cpuMs: number): void {
+    this.#cpuMs += cpuMs;
+    queue?.share.spend(cpuMs, performance.now());
   }
 
   #look(): void {

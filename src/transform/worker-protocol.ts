@@ -50,4 +50,5 @@ export interface RunResult {
 /** From the thread. The first tells its id to the watch. */
 export type Report =
   | { kind: 'started'; threadId: string | null }
-  | { kind: 'done'; results: RunResult[]; cpuMs: number };
+  /** `earlierMs` is what the system told of only after the batch before had been reported. */
+  | { kind: 'done'; results: RunResult[]; cpuMs: number; earlierMs: number };

@@ -17,7 +17,8 @@ export interface ThreadParts {
   /** The program of the thread. */
   program: URL;
   options: ThreadOptions;
-  onDone: (results: RunResult[], cpuMs: number) => void;
+  /** `earlierMs` is to be added to what the batch before was said to take. */
+  onDone: (results: RunResult[], cpuMs: number, earlierMs: number) => void;
   /** The thread is gone; `run` is the number of the run that it was ended for. */
   onEnded: (ended: {
     run: number | null;
@@ -75,6 +76,7 @@ export class WorkerThread {
 
   run(batch: Batch): void {
     this.#isBusy = true;
+    this.#worker.ref(); // who waits for an answer gets it before the process ends
     this.#worker.postMessage(batch, [batch.bytes.buffer]);
   }
 
@@ -133,7 +135,8 @@ export class WorkerThread {
       return;
     }
     this.#isBusy = false;
-    this.#parts.onDone(report.results, report.cpuMs);
+    this.#worker.unref();
+    this.#parts.onDone(report.results, report.cpuMs, report.earlierMs);
   }
 
   #end(reason: TransformationFailure | 'lost', words: string, cpuMs = 0): void {
