@@ -128,9 +128,9 @@ describe('a transformation', () => {
     const { state, words, attempts } = await explain(bad.id);
     expect({ state, words }).toEqual({
       state: 'dead',
-      words: expect.stringMatching(/TypeError: .* \(line \d, column \d+\)/),
+      words: expect.stringMatching(/TypeError: .* \(line 2, column \d+\)/),
     });
-    expect(attempts.last).toMatchObject({ reason: 'transform_error', error: expect.stringMatching(/line/) });
+    expect(attempts.last).toMatchObject({ reason: 'transform_error', error: expect.stringMatching(/line 2/) });
   });
 
   test('that loops makes that event dead, and the server answers meanwhile', async () => {

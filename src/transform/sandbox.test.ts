@@ -94,6 +94,10 @@ describe('sandbox', () => {
       reason: 'transform_error',
       error: { message: expect.stringMatching(/^TypeError: .*undefined/), line: 1, column: expect.any(Number) },
     });
+    const far = await setup(
+      'export default (event) => {\n  const a = 1;\n  return {\n    data: event.data.user.name,\n  };\n}',
+    );
+    expect(far.error()).toMatchObject({ error: { line: 4, column: 26 } });
     const thrown = await setup('export default () => { throw { code: 7 } }');
     expect(thrown.error().error.message).toBe('It threw {"code":7}');
   });

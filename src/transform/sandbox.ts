@@ -2,9 +2,11 @@
 // each event. So no event sees anything of another one, and no two transformations ever share a memory.
 import type { TransformationError, TransformationFailure } from '../core/transformation.ts';
 import { Engine, EngineOutOfMemory, type EngineProgram, type Thrown, type Value } from './engine.ts';
+import { type Place, placeOf } from './error-place.ts';
 import { type AnswerHead, HARNESS } from './harness.ts';
 
 const FILE = 'transform.js';
+const NOWHERE: Place = { line: null, column: null };
 const MAX_MESSAGE_CHARS = 2000;
 
 export interface SandboxParts {
@@ -103,7 +105,7 @@ export class Sandbox {
       const failure = result === null ? null : this.#failureIn(result);
       if (failure) return failure;
       // Jobs that put themselves off for ever are each too short for the engine's own look at the clock.
-      if (this.#parts.isOver()) return tookTooLong('');
+      if (this.#parts.isOver()) return tookTooLong();
     }
   }
 
@@ -113,17 +115,21 @@ export class Sandbox {
   }
 
   #failureOf({ name, message, stack }: Thrown): SandboxFailure {
-    if (this.#engine.wasInterrupted) return tookTooLong(stack);
+    if (this.#engine.wasInterrupted) return tookTooLong(this.#placeIn('', stack));
     if (name === 'InternalError' && message.endsWith('out of memory')) return this.#tookTooMuch(stack);
     if (message === '[uninitialized]') return this.#tookTooMuch(stack);
     const full = name === '' || message.startsWith(`${name}: `) ? message : `${name}: ${message}`;
-    return failed(full.slice(0, MAX_MESSAGE_CHARS), stack);
+    return failed(full.slice(0, MAX_MESSAGE_CHARS), this.#placeIn(full, stack));
   }
 
   #tookTooMuch(stack: string): SandboxFailure {
     const megabytes = Math.round(this.#parts.memoryBytes / 1024 / 1024);
     const message = `It took more than ${megabytes} MB of memory.`;
-    return { reason: 'transform_memory', error: { message, ...placeIn(stack) }, console: [] };
+    return { reason: 'transform_memory', error: { message, ...this.#placeIn('', stack) }, console: [] };
+  }
+
+  #placeIn(message: string, stack: string): Place {
+    return placeOf(this.#parts.code, FILE, { message, stack });
   }
 
   /** An engine that fails is not used again; that it did is the code's doing, for there is nothing else in it. */
@@ -132,23 +138,17 @@ export class Sandbox {
       return work();
     } catch (error) {
       this.#isBroken = true;
-      if (this.#engine.wasInterrupted) return tookTooLong('');
+      if (this.#engine.wasInterrupted) return tookTooLong();
       if (error instanceof EngineOutOfMemory) return this.#tookTooMuch('');
       return failed(`It made the sandbox fail: ${(error as Error).message}`);
     }
   }
 }
 
-function tookTooLong(stack: string): SandboxFailure {
-  return { reason: 'transform_timeout', error: { message: 'It took too long.', ...placeIn(stack) }, console: [] };
+function tookTooLong(place: Place = NOWHERE): SandboxFailure {
+  return { reason: 'transform_timeout', error: { message: 'It took too long.', ...place }, console: [] };
 }
 
-function failed(message: string, stack = ''): SandboxFailure {
-  return { reason: 'transform_error', error: { message, ...placeIn(stack) }, console: [] };
-}
-
-function placeIn(stack: string): { line: number | null; column: number | null } {
-  const place = /transform\.js:(\d+)(?::(\d+))?/.exec(stack);
-  if (place === null) return { line: null, column: null };
-  return { line: Number(place[1]), column: place[2] === undefined ? null : Number(place[2]) };
+function failed(message: string, place: Place = NOWHERE): SandboxFailure {
+  return { reason: 'transform_error', error: { message, ...place }, console: [] };
 }
