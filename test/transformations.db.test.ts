@@ -41,7 +41,12 @@ async function setup(
     endpoint,
     publish: (data: unknown, id?: string) => server.publish(appId, { data, ...(id !== undefined && { id }) }),
     settled: () => server.settled(appId, endpointId),
-    explain: (id: string) => server.ask(`GET /v1/apps/${appId}/events/${id}/explain?endpoint=${endpointId}`),
+    /** What explain says once it is written down, as it may be a moment after it is settled. */
+    explain: async (id: string) => {
+      const ask = () => server.ask(`GET /v1/apps/${appId}/events/${id}/explain?endpoint=${endpointId}`);
+      await until(async () => (await ask()).state !== 'pending');
+      return await ask();
+    },
     attempts: async () => (await server.ask(`GET ${endpoint}/attempts`)).data,
     change: (transformation: string | null) => server.ask(`PATCH ${endpoint}`, { transformation }),
   };
@@ -123,9 +128,9 @@ describe('a transformation', () => {
     await hooks.request(1);
     await settled();
     expect(hooks.requests.map(dataOf)).toEqual(['Ada']);
+    const { state, words, attempts } = await explain(bad.id);
     const { data: dead } = await server.ask(`GET /v1/apps/${appId}/dead`);
     expect(dead).toMatchObject([{ event: bad.id, reason: 'transform_error', attempts: 1 }]);
-    const { state, words, attempts } = await explain(bad.id);
     expect({ state, words }).toEqual({
       state: 'dead',
       words: expect.stringMatching(/TypeError: .* \(line 2, column \d+\)/),
@@ -155,6 +160,7 @@ describe('a transformation', () => {
     const { id } = await publish({ n: 1 });
     const second = await publish({ n: 2 });
     await settled();
+    expect((await explain(second.id)).state).toBe('dead');
     await change('export default (event) => ({ ...event, data: [event.data.n] });');
     const resent = await server.ask(`POST /v1/apps/${appId}/events/${id}/resend`, { endpoint: endpointId });
     expect(resent).toMatchObject({ outcome: 'delivered', transformationVersion: 2 });
