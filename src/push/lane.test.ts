@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { anEndpoint, anEvent, aRetry, DELIVERED, laneAlone as setup } from '../../test/lane-alone.ts';
+import { anEndpoint, anEvent, aRetry, DELIVERED, laneAlone as setup, UNREACHABLE } from '../../test/lane-alone.ts';
 import { MAX_SPAN_POSITIONS } from './lane-cursor.ts';
 
 describe('lane', () => {
@@ -107,5 +107,25 @@ describe('lane', () => {
     expect(at.flushed[0].closedRetry?.position).toBe(1);
     at.commit();
     expect(at.lane.retryCount).toBe(0);
+  });
+
+  test('begins nothing while its app has no room for more transformations, and pins the version that it begins with', async () => {
+    const transformation = { version: 3, code: 'export default (event) => event' };
+    const one = setup({ settledThrough: 0, settings: { transformation } });
+    one.route(0);
+    one.lane.wake();
+    await one.turn();
+    one.state.mayTransform = false;
+    one.offerThrough(2);
+    await one.turn();
+    expect(one.requests).toEqual([]);
+    expect(one.lane.waitsForTransforms).toBe(true);
+    one.state.mayTransform = true;
+    one.lane.wake();
+    await one.turn();
+    expect(one.requests).toEqual([[1], [2]]);
+    expect(one.sent.map(({ attempt }) => attempt.transformationVersion)).toEqual([3, 3]);
+    await one.answer(UNREACHABLE);
+    expect(one.flushed.map(({ retry }) => retry?.transformationVersion)).toEqual([3, 3]);
   });
 });
