@@ -12,14 +12,12 @@ export interface CodeBlock {
 
 /** The documents' paths from the root of the project. */
 export function listDocuments(): string[] {
-  const pages = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' });
-  return [
-    'README.md',
-    'CONTRIBUTING.md',
-    'CHANGELOG.md',
-    'examples/slack/README.md',
-    ...pages.map((page) => `docs/${page.split(sep).join('/')}`),
-  ].filter((path) => path.endsWith('.md'));
+  const pages = ['docs', 'examples'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((page) => join(folder, page)),
+  );
+  return ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...pages.map((page) => page.split(sep).join('/'))].filter(
+    (path) => path.endsWith('.md'),
+  );
 }
 
 export function readDocument(path: string): string {
