@@ -5,6 +5,8 @@ import { buildServer } from '../src/api/server.ts';
 import { TidingsError } from '../src/core/errors.ts';
 import { IdGenerator } from '../src/core/id.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../src/core/secret-box.ts';
+import { Fetches } from '../src/inbound/fetch/fetches.ts';
+import { HttpFetcher } from '../src/inbound/fetch/http-fetcher.ts';
 import { Catalogue } from '../src/log/catalogue.ts';
 import { createKey, PERMISSIONS, type Permission } from '../src/storage/api-keys.ts';
 import { ensureBuiltinApp } from '../src/storage/apps.ts';
@@ -62,8 +64,23 @@ export async function testApp(): Promise<TestApp> {
   const catalogue = new Catalogue({ db, onError: (error) => errors.push(error) });
   await catalogue.start();
   const transforms = new TransformPool({ onError: (error) => errors.push(error) });
+  const fetches = new Fetches({
+    db,
+    box,
+    fetcher: new HttpFetcher({ rules: { allowHttp: true, allowPrivate: ['127.0.0.0/8'] } }),
+    version: '0.0.0',
+    appendFetched: async () => [],
+    append: async () => {},
+    slots: () => [],
+    newRunId: () => ids.id('run'),
+    newUuid: () => ids.uuid(),
+    now: Date.now,
+    random: Math.random,
+    onError: (error) => errors.push(error),
+  });
   const server = await buildServer({
     db,
+    fetches,
     engine,
     catalogue,
     transforms,

@@ -8,6 +8,7 @@ import type {
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { IdGenerator } from '../core/id.ts';
 import type { SecretBox } from '../core/secret-box.ts';
+import type { Fetches } from '../inbound/fetch/fetches.ts';
 import type { Catalogue } from '../log/catalogue.ts';
 import type { OpenStreams, StreamLimits } from '../pull/open-streams.ts';
 import type { Database } from '../storage/database.ts';
@@ -37,6 +38,8 @@ export interface ServerOptions {
   api?: boolean;
   /** Takes in what third parties send; null = this process does not. */
   receiver?: Receiver | null;
+  /** Shows what a run of a source would tell. */
+  fetches: Pick<Fetches, 'dryRun'>;
   /** How many streams may be open at once; what a process has by default if absent. */
   streamLimits?: StreamLimits;
   /** Whether an endpoint may have this URL, which is its own unless `what` says which. @throws TidingsError `invalid_url`, `address_forbidden` */

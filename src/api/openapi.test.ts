@@ -48,6 +48,8 @@ describe('openapi document', () => {
         'POST /v1/apps/{app}/sources/{source}/secret/rotate',
         'GET /v1/apps/{app}/sources/{source}/requests',
         'GET /v1/apps/{app}/sources/{source}/requests/stream',
+        'GET /v1/apps/{app}/sources/{source}/runs',
+        'POST /v1/apps/{app}/sources/{source}/run',
         'POST /v1/apps',
         'GET /v1/apps',
         'GET /v1/apps/{app}',

@@ -39,6 +39,7 @@ import { replayRoutes } from './routes/replays.ts';
 import { scheduledRoutes } from './routes/scheduled.ts';
 import { serviceRoutes } from './routes/service.ts';
 import { sourceRequestRoutes } from './routes/source-requests.ts';
+import { sourceRunRoutes } from './routes/source-runs.ts';
 import { sourceRoutes } from './routes/sources.ts';
 import { streamRoutes } from './routes/stream.ts';
 import { transformRoutes } from './routes/transforms.ts';
@@ -74,6 +75,7 @@ const API_ROUTES = [
   consumerLeaseRoutes,
   sourceRoutes,
   sourceRequestRoutes,
+  sourceRunRoutes,
   transformRoutes,
 ];
 
@@ -192,6 +194,7 @@ export async function buildOpenApi(version: string): Promise<object> {
     registry: nothing,
     checkUrl: () => undefined,
     receiver: nothing,
+    fetches: nothing,
     onError: () => undefined,
     version,
   };

@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { type Source, WEBHOOK_SECRET } from '../core/source.ts';
 import { MAX_SOURCE_SECRETS } from '../inbound/change-webhook.ts';
+import { FETCH_MEMBERS, type FetchConfig } from '../inbound/fetch/fetch-config.ts';
 import { WEBHOOK_DEFAULTS, type WebhookConfig } from '../inbound/webhook-config.ts';
+import { FETCH_CHANGE_MEMBERS, FETCH_SHOWN_MEMBERS, FetchSchema, FetchShownSchema } from './fetch-json.ts';
 import { FilterSchema, StoredFilterSchema } from './filter-json.ts';
 import { Time, text, Uid } from './text.ts';
 
@@ -56,22 +58,45 @@ const WEBHOOK_MEMBERS = {
     .describe('Keep every request to be looked at for a while, not only those that are refused.'),
 };
 
+const FETCHED =
+  'What is fetched behind the webhooks, so that a lost one is found: an item whose key is the id of an event that has come is not told again. Replaced as a whole.';
+
 const NewWebhookSource = z
   .strictObject({
     kind: z.literal('webhook'),
     provider: z.string().max(64).describe('Such as `github`; docs/reference/providers.md lists them.'),
     ...WEBHOOK_MEMBERS,
+    fetch: FetchSchema.optional().describe(FETCHED),
   })
   .meta({ id: 'NewWebhookSource' });
 
-export const NewSourceSchema = z.discriminatedUnion('kind', [NewWebhookSource]).meta({ id: 'NewSource' });
+const NewFetchSource = z
+  .strictObject({
+    kind: z.literal('fetch'),
+    uid: WEBHOOK_MEMBERS.uid,
+    description: WEBHOOK_MEMBERS.description,
+    channels: WEBHOOK_MEMBERS.channels,
+    ...FETCH_MEMBERS,
+  })
+  .meta({ id: 'NewFetchSource' });
+
+export const NewSourceSchema = z
+  .discriminatedUnion('kind', [NewWebhookSource, NewFetchSource])
+  .meta({ id: 'NewSource' });
 
 export const SourceChangeSchema = z
   .strictObject({
     ...WEBHOOK_MEMBERS,
-    paused: z.boolean().optional().describe('A paused source stores nothing; its provider is told to come again.'),
+    fetch: FetchSchema.nullish().describe(FETCHED),
+    ...FETCH_CHANGE_MEMBERS,
+    paused: z
+      .boolean()
+      .optional()
+      .describe('A paused source stores nothing; its provider is told to come again, and nothing is fetched.'),
   })
-  .describe('What is absent stays, null is the default. Lists, options, filter and response are replaced as a whole.')
+  .describe(
+    'What is absent stays, null is the default. `fetch` and what goes before it is of sources with webhooks, what follows of those that are only fetched. Lists, options, filter and response are replaced as a whole.',
+  )
   .meta({ id: 'SourceChange' });
 
 export const SourceRotationSchema = z
@@ -110,29 +135,64 @@ const WebhookSourceSchema = z
     rate: z.object({ perSecond: z.number() }).nullable(),
     response: z.object({ status: z.int(), headers: z.record(z.string(), z.string()), body: z.string() }).nullable(),
     capture: z.boolean(),
+    fetch: FetchShownSchema.optional(),
   })
   .meta({ id: 'WebhookSource' });
 
-export const SourceSchema = z.discriminatedUnion('kind', [WebhookSourceSchema]).meta({ id: 'Source' });
+const FetchSourceSchema = z
+  .object({
+    kind: z.literal('fetch'),
+    ...COMMON,
+    description: z.string(),
+    channels: z.array(z.string()),
+    ...FETCH_SHOWN_MEMBERS,
+  })
+  .meta({ id: 'FetchSource' });
+
+export const SourceSchema = z
+  .discriminatedUnion('kind', [WebhookSourceSchema, FetchSourceSchema])
+  .meta({ id: 'Source' });
 
 export function renderSource(source: Source): z.infer<typeof SourceSchema> {
   const { id, uid, pausedAt, disabledAt, disabledReason, createdAt, updatedAt } = source;
-  const { ratePerSecond, ...config } = webhookConfig(source);
-  return {
-    kind: 'webhook',
+  const common = {
     id,
     uid,
     state: pausedAt !== null ? 'paused' : disabledAt !== null ? 'disabled' : 'active',
     reason: disabledReason,
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+  } as const;
+  if (source.kind === 'fetch') {
+    const { fetch, ...rest } = fetchSourceConfig(source);
+    return { kind: 'fetch', ...common, ...rest, ...fetch };
+  }
+  const { ratePerSecond, ...config } = webhookConfig(source);
+  return {
+    kind: 'webhook',
+    ...common,
     ...config,
     path: `/in/${source.token}`,
     secrets: source.secretNames.filter((name) => name === WEBHOOK_SECRET).length,
     rate: ratePerSecond === null ? null : { perSecond: ratePerSecond },
-    createdAt: createdAt.toISOString(),
-    updatedAt: updatedAt.toISOString(),
   };
 }
 
 export function webhookConfig({ config }: Pick<Source, 'config'>): WebhookConfig {
   return { ...WEBHOOK_DEFAULTS, ...(config as Partial<WebhookConfig> & Pick<WebhookConfig, 'provider'>) };
+}
+
+/** As a source that is only fetched is stored. */
+export interface FetchSourceConfig {
+  description: string;
+  channels: string[];
+  fetch: FetchConfig;
+}
+
+export function fetchSourceConfig({ config }: Pick<Source, 'config'>): FetchSourceConfig {
+  return {
+    description: '',
+    channels: [],
+    ...(config as Partial<FetchSourceConfig> & Pick<FetchSourceConfig, 'fetch'>),
+  };
 }

@@ -338,6 +338,7 @@ async function start(
     streamLimits: { perApp: config.streamsPerApp, perKey: config.streamsPerKey },
     api: roles.includes('api'),
     receiver: inbound?.ingest ?? null,
+    fetches,
     checkUrl: (url, what) => void parseTarget(url, rules, what),
     publicUrl: config.publicUrl,
     onError,

@@ -115,7 +115,7 @@ function checkSecrets(secrets: readonly string[], provider: Provider): FieldErro
   });
 }
 
-function checkChannels(channels: string[]): FieldError[] {
+export function checkChannels(channels: string[]): FieldError[] {
   if (channels.length > MAX_CHANNELS) {
     return [{ path: '/channels', message: `An event has at most ${MAX_CHANNELS} channels.` }];
   }

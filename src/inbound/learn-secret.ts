@@ -21,7 +21,7 @@ export async function learnSecret(
       uid: stored.uid,
       config: stored.config,
       lifecycle: 'keep',
-      isFetched: false,
+      isFetched: stored.config.fetch !== undefined,
       secrets: { names: [], secrets: [{ name: WEBHOOK_SECRET, secret, secretUuid }] },
     };
   });

@@ -1,5 +1,6 @@
 // What a source of kind webhook is told to do, as it is stored.
 import type { EndpointFilter } from '../core/endpoint.ts';
+import type { FetchConfig } from './fetch/fetch-config.ts';
 
 export interface WebhookConfig {
   /** The id of its row among the providers. */
@@ -19,6 +20,8 @@ export interface WebhookConfig {
   response: { status: number; headers: Record<string, string>; body: string } | null;
   /** Every request is kept to be looked at, not only those that are refused. */
   capture: boolean;
+  /** What is fetched behind the webhooks, so that a lost one is found; without what is secret of it. */
+  fetch?: FetchConfig;
 }
 
 /** What a source has that nothing was said of; a stored configuration of an older version lacks what came later. */

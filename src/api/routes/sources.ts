@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { TidingsError } from '../../core/errors.ts';
 import { encodeBase32 } from '../../core/id.ts';
 import { type Source, WEBHOOK_SECRET } from '../../core/source.ts';
-import { type ChangedWebhook, changeWebhook, checkNewSecret, type WebhookInput } from '../../inbound/change-webhook.ts';
-import { WEBHOOK_DEFAULTS, type WebhookConfig } from '../../inbound/webhook-config.ts';
+import { checkNewSecret } from '../../inbound/change-webhook.ts';
 import { createSource, deleteSource, updateSource } from '../../storage/source-changes.ts';
 import type { NamedSecrets } from '../../storage/source-secrets.ts';
 import { findSource, listSources, noSource } from '../../storage/sources.ts';
@@ -11,6 +11,7 @@ import type { ApiContext, ApiServer } from '../context.ts';
 import { creationKey } from '../idempotency-key.ts';
 import { cutPage, decodePage, idKey, PAGE_QUERY, pageOf } from '../page.ts';
 import { invalidFields, PROBLEM_RESPONSES } from '../problem.ts';
+import { changedSource, newSource, type SourceToStore } from '../source-change.ts';
 import {
   NewSourceSchema,
   renderSource,
@@ -39,23 +40,24 @@ export function sourceRoutes(server: ApiServer, context: ApiContext): void {
         operationId: 'createSource',
         'x-idempotent': true,
         summary: 'Create a source',
-        description: 'Give its `path` to the provider, after the address of this server.',
+        description:
+          'Of kind webhook: give its `path` to the provider, after the address of this server. Of kind fetch: it is fetched at once, and then every so often.',
         params: z.object(APP_PARAMS),
         body: NewSourceSchema,
         response: { 201: SourceSchema, ...PROBLEM_RESPONSES },
       },
     },
     async (request, reply) => {
-      const { kind, provider, uid = null, ...input } = request.body;
-      const { config, ...secrets } = accepted({ ...WEBHOOK_DEFAULTS, provider }, withOptions(input));
+      const { uid = null, kind } = request.body;
+      const { config, isFetched, ...secrets } = newSource(context.checkUrl, request.body);
       const source = await createSource(db, box, {
         id: ids.id('source'),
         appId: request.appId,
         uid,
         kind,
         config,
-        token: encodeBase32(randomBytes(TOKEN_BYTES)),
-        isFetched: false,
+        token: kind === 'webhook' ? encodeBase32(randomBytes(TOKEN_BYTES)) : null,
+        isFetched,
         secrets: named(context, secrets),
         idempotency: creationKey(request),
       });
@@ -118,13 +120,12 @@ export function sourceRoutes(server: ApiServer, context: ApiContext): void {
       const { uid, paused, ...input } = request.body;
       const { id } = await knownSource(context, request.appId, request.params.source);
       const source = await updateSource(db, box, { appId: request.appId, sourceId: id }, (stored) => {
-        const config = webhookConfig(stored);
-        const { config: changed, ...secrets } = accepted(config, input);
+        const { config, isFetched, ...secrets } = changedSource(context.checkUrl, stored, input);
         return {
           uid: uid === undefined ? stored.uid : uid,
-          config: changed,
+          config,
           lifecycle: paused === undefined ? 'keep' : paused ? 'pause' : 'resume',
-          isFetched: false,
+          isFetched,
           ...(secrets.names.length > 0 && { secrets: named(context, secrets) }),
         };
       });
@@ -152,6 +153,9 @@ export function sourceRoutes(server: ApiServer, context: ApiContext): void {
       const { secret, graceSeconds = DEFAULT_GRACE_SECONDS } = request.body;
       const { id } = await knownSource(context, request.appId, request.params.source);
       const source = await updateSource(db, box, { appId: request.appId, sourceId: id }, (stored) => {
+        if (stored.kind !== 'webhook') {
+          throw new TidingsError('conflict', `The source ${id} is fetched: change its auth instead.`);
+        }
         const config = webhookConfig(stored);
         const kept = graceSeconds === 0 ? 0 : stored.secretNames.filter((name) => name === WEBHOOK_SECRET).length;
         const errors = checkNewSecret(secret, { provider: config.provider, kept });
@@ -160,7 +164,7 @@ export function sourceRoutes(server: ApiServer, context: ApiContext): void {
           uid: stored.uid,
           config,
           lifecycle: 'keep',
-          isFetched: false,
+          isFetched: config.fetch !== undefined,
           secrets: {
             names: [WEBHOOK_SECRET],
             graceSeconds,
@@ -181,7 +185,7 @@ export function sourceRoutes(server: ApiServer, context: ApiContext): void {
         tags,
         operationId: 'deleteSource',
         summary: 'Delete a source',
-        description: 'With its secrets and the requests that were kept; the events that it gave stay.',
+        description: 'With its secrets and what was kept of its requests and runs; the events that it gave stay.',
         params,
         response: { 204: z.null().describe('Deleted.'), ...PROBLEM_RESPONSES },
       },
@@ -202,18 +206,6 @@ export async function knownSource({ db, box }: ApiContext, appId: string, ref: s
   return source;
 }
 
-/** A new source has all the options that it needs. */
-function withOptions<Input extends WebhookInput>(input: Input): Input {
-  return { ...input, options: input.options ?? {} };
-}
-
-/** @throws TidingsError `invalid_request` */
-function accepted(current: WebhookConfig, input: WebhookInput): ChangedWebhook {
-  const changed = changeWebhook(current, WEBHOOK_DEFAULTS, input);
-  if (Array.isArray(changed)) throw invalidFields(changed);
-  return changed;
-}
-
-function named({ ids }: ApiContext, { names, secrets }: Pick<ChangedWebhook, 'names' | 'secrets'>): NamedSecrets {
+function named({ ids }: ApiContext, { names, secrets }: Pick<SourceToStore, 'names' | 'secrets'>): NamedSecrets {
   return { names, secrets: secrets.map((secret) => ({ ...secret, secretUuid: ids.uuid() })) };
 }

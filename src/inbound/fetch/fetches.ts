@@ -167,7 +167,9 @@ export class Fetches {
     const idleRuns = record.outcome === 'unchanged' ? stored.idleRuns + 1 : 0;
     const nowMs = now();
     const dueMs = nextRunMs({ config, failure, failedRuns, idleRuns, limitedMs, nowMs, random: random() });
-    const disabledReason = failure !== null && failedRuns >= FAILED_RUNS_TO_DISABLE ? failure.reason : null;
+    // Webhooks still come in by one that has both.
+    const isHopeless = stored.kind === 'fetch' && failedRuns >= FAILED_RUNS_TO_DISABLE;
+    const disabledReason = failure !== null && isHopeless ? failure.reason : null;
     const { appId, sourceId, revision, dueAt } = stored;
     const next = { appId, sourceId, revision, dueAt, inMs: dueMs - nowMs, failedRuns, idleRuns, disabledReason };
     if (!(await scheduleFetch(db, next)) || appId === TIDINGS_APP_ID) return;

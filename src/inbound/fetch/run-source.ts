@@ -25,6 +25,8 @@ export interface RunningSource {
   stored: StoredFetch;
   config: FetchConfig;
   channels: readonly string[];
+  /** What it does not take is remembered and not told. */
+  takes: (event: NewEvent) => boolean;
   /** By what its webhooks are known too, for a source that has both; null = it has none. */
   shared: { keyOf: (key: string) => string; keptSeconds: number } | null;
 }
@@ -72,19 +74,19 @@ export async function lookForChanges(parts: RunParts, source: RunningSource, tal
   let place = before.told;
   return {
     ...nothing,
-    changes: changes.map((change) => ({
-      change,
-      event: change.isTold
-        ? changeEvent(change, {
-            sourceId: stored.sourceId,
-            config,
-            channels: source.channels,
-            state: before,
-            place: place++,
-            nowMs: parts.now(),
-          })
-        : null,
-    })),
+    changes: changes.map((change) => {
+      if (!change.isTold) return { change, event: null };
+      const { stored, channels } = source;
+      const event = changeEvent(change, {
+        sourceId: stored.sourceId,
+        config,
+        channels,
+        state: before,
+        place: place++,
+        nowMs: parts.now(),
+      });
+      return { change, event: source.takes(event) ? event : null };
+    }),
     state: { ...state, validators: answer.validators },
     seenKeys: keys,
   };

@@ -1,8 +1,11 @@
 // A stored source made ready to run.
+import type { EndpointFilter } from '../../core/endpoint.ts';
+import { compileFilter } from '../../core/filter.ts';
 import type { SecretBox } from '../../core/secret-box.ts';
 import type { Database } from '../../storage/database.ts';
 import { lockFetch, type StoredFetch } from '../../storage/fetch-state.ts';
 import { loadSourceSecrets, replaceSourceSecrets } from '../../storage/source-secrets.ts';
+import { externalKey } from '../ingest.ts';
 import { FETCH_AUTH_SECRET, putInSecrets, takeOutSecrets } from './fetch-auth.ts';
 import type { FetchConfig } from './fetch-config.ts';
 import { FetchFailure } from './fetch-failure.ts';
@@ -12,16 +15,26 @@ import type { RunningSource } from './run-source.ts';
 export interface StoredFetchConfig {
   description?: string;
   channels?: string[];
+  /** Of one that has webhooks too. */
+  filter?: EndpointFilter;
+  deduplicateSeconds?: number;
   /** Without what is secret of it. */
   fetch?: FetchConfig;
 }
 
 /** @throws FetchFailure misconfigured */
 export async function loadRunningSource(db: Database, box: SecretBox, stored: StoredFetch): Promise<RunningSource> {
-  const { fetch, channels = [] } = stored.config as StoredFetchConfig;
+  const { fetch, channels = [], filter = {}, deduplicateSeconds: keptSeconds = 0 } = stored.config as StoredFetchConfig;
   if (fetch === undefined) throw new FetchFailure('misconfigured', 'The source has nothing to fetch.');
   const config = putInSecrets(fetch, await loadSourceSecrets(db, box, stored));
-  return { stored, config, channels, shared: null };
+  const hasWebhooks = stored.kind === 'webhook';
+  return {
+    stored,
+    config,
+    channels,
+    takes: compileFilter(filter).matches,
+    shared: hasWebhooks && keptSeconds > 0 ? { keyOf: externalKey, keptSeconds } : null,
+  };
 }
 
 /** Keeps the refresh token that took the place of the one the source had, unless its user has changed it meanwhile. */
