@@ -72,7 +72,7 @@ export async function sendHere(
   event: FormattedEvent,
 ): Promise<Attempt> {
   const { db, box, rules, dispatcher } = parts;
-  const credentials = endpoint.config.auth === null ? null : await loadCredentials(db, box, appId, endpoint.id);
+  const credentials = endpoint.config.auth === null ? null : await loadCredentials(db, box, appId, [endpoint.id]);
   const loaded = loadEndpoint(
     { ...endpoint, versions: [], pulledThrough: 0 },
     await loadSecrets(db, box, appId, endpoint.id),

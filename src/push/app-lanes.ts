@@ -3,7 +3,7 @@
 import type { LogEvent } from '../core/event.ts';
 import type { LogPlace } from '../log/event-cache.ts';
 import type { Head } from '../storage/heads.ts';
-import type { LoadedApp } from './app-loader.ts';
+import type { LoadedApp, Wanted } from './app-loader.ts';
 import { Lane } from './lane.ts';
 import type { LaneHost, SharedHost } from './lane-host.ts';
 import type { RunningReplay } from './lane-replays.ts';
@@ -14,8 +14,8 @@ export interface AppLanesParts {
   host: SharedHost;
   /** Events of the app's log from a place on, up to another. */
   read: (from: LogPlace, to: LogPlace) => Promise<LogEvent[]>;
-  /** Reads the app as of one snapshot, with the lane state that is wanted; null when it does not exist. */
-  load: (isWanted: (endpoint: LoadedEndpoint) => boolean) => Promise<LoadedApp | null>;
+  /** Reads the app as of one snapshot; null when it does not exist. */
+  load: (wanted: Wanted) => Promise<LoadedApp | null>;
   /** The replays of an endpoint that run as of now. */
   loadReplays: (endpointId: string) => Promise<RunningReplay[]>;
   /** Which endpoints are this process's, as of now. */
@@ -48,6 +48,8 @@ export class AppLanes {
   #waitingHead: Head | null = null;
   #loading: Promise<void> | null = null;
   #reloadWanted = false;
+  /** The next load is to read every endpoint, not only what was changed. */
+  #wholeWanted = true;
   /** Endpoints whose replays are to be read anew, one after the other, so that no read is overtaken by an older one. */
   readonly #replaysWanted = new Set<string>();
   #loadingReplays = false;
@@ -93,7 +95,7 @@ export class AppLanes {
         this.#waitingHead = { position: newest.position, day: newest.day, configVersion: newest.configVersion };
         this.#waiting = [];
       }
-      if (!this.#loading) this.reload();
+      if (!this.#loading) this.catchUp();
       return;
     }
     this.#routeNow(events);
@@ -105,14 +107,20 @@ export class AppLanes {
     if (this.#loading || head.configVersion > this.#configVersion) {
       this.#waitingHead = head;
       this.#waiting = [];
-      if (!this.#loading) this.reload();
+      if (!this.#loading) this.catchUp();
       return;
     }
     this.#jumpTo(head);
   }
 
-  /** Reads the configuration again; at once, or when the load under way has ended. */
+  /** Reads the whole configuration again; at once, or when the load under way has ended. */
   reload(): void {
+    this.#wholeWanted = true;
+    this.catchUp();
+  }
+
+  /** Reads what of the configuration was changed: each change leaves the endpoint the configuration version that it made. */
+  catchUp(): void {
     if (this.#loading) {
       this.#reloadWanted = true;
       return;
@@ -122,7 +130,7 @@ export class AppLanes {
       if (this.#stopped) return;
       if (this.#reloadWanted) {
         this.#reloadWanted = false;
-        this.reload();
+        this.catchUp();
       } else {
         this.#routeWaiting();
       }
@@ -177,18 +185,22 @@ export class AppLanes {
   }
 
   async #reload(): Promise<void> {
+    const since = this.#wholeWanted ? -1 : this.#configVersion;
+    this.#wholeWanted = false;
     try {
       // Asked before the snapshot: a lane whose slot is taken while it is read would be of the time before the takeover.
       const owns = this.#parts.owned();
-      const app = await this.#parts.load((endpoint) => owns(endpoint.id) && this.#isNew(endpoint));
+      const isNew = (endpoint: LoadedEndpoint): boolean => owns(endpoint.id) && this.#isNew(endpoint);
+      const app = await this.#parts.load({ since, isNew });
       if (this.#stopped) return;
       if (!app) {
         this.stop();
         this.#parts.onDeleted();
         return;
       }
-      this.#apply(app);
+      this.#apply(app, since < 0);
     } catch (error) {
+      this.#wholeWanted ||= since < 0;
       this.#parts.host.failed(error);
       await new Promise((resolve) => setTimeout(resolve, RELOAD_RETRY_MS));
       this.#reloadWanted = true;
@@ -201,13 +213,12 @@ export class AppLanes {
     return lane === undefined || (isMovedByOthers(lane, endpoint) && !lane.isOpen);
   }
 
-  #apply(app: LoadedApp): void {
+  #apply(app: LoadedApp, isWhole: boolean): void {
     if (!this.loaded) {
       this.#routed = { position: app.head.position, day: app.head.day };
       this.#persistAt = app.head.position + PERSIST_EVERY_POSITIONS;
     }
     this.#configVersion = app.head.configVersion;
-    const seen = new Set<string>();
     for (const state of app.newLanes) {
       this.lanes.get(state.endpoint.id)?.stop();
       const lane = new Lane({ host: this.#host, appId: this.appId, ...state });
@@ -215,7 +226,6 @@ export class AppLanes {
       lane.wake();
     }
     for (const endpoint of app.endpoints) {
-      seen.add(endpoint.id);
       const lane = this.lanes.get(endpoint.id);
       if (lane && isMovedByOthers(lane, endpoint)) {
         lane.hold();
@@ -224,12 +234,16 @@ export class AppLanes {
         lane?.reconfigure(endpoint);
       }
     }
-    for (const [id, lane] of this.lanes) {
-      if (seen.has(id)) continue;
-      lane.stop();
+    for (const id of isWhole ? this.#lanesBeside(app.endpoints) : app.deleted) {
+      this.lanes.get(id)?.stop();
       this.lanes.delete(id);
     }
     this.#index();
+  }
+
+  #lanesBeside(endpoints: LoadedEndpoint[]): string[] {
+    const live = new Set(endpoints.map(({ id }) => id));
+    return [...this.lanes.keys()].filter((id) => !live.has(id));
   }
 
   /** Something was sent before the endpoint was turned to pull and has no outcome yet: its lane begins anew when it has. */

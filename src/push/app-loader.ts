@@ -21,29 +21,41 @@ export type LaneState = Omit<LaneParts, 'host' | 'appId'>;
 
 export interface LoadedApp {
   head: Head;
+  /** All live ones, or those changed since the configuration version that was asked from. */
   endpoints: LoadedEndpoint[];
+  /** Deleted since then. */
+  deleted: string[];
   newLanes: LaneState[];
 }
 
-/** The app as of now; null when it does not exist. `isWanted` says of which endpoints the lane state is. */
+/** What a load is to bring. */
+export interface Wanted {
+  /** Only what was changed after this configuration version; -1 = everything. */
+  since: number;
+  /** Of which endpoints the lane state is. */
+  isNew: (endpoint: LoadedEndpoint) => boolean;
+}
+
+/** The app as of now; null when it does not exist. */
 export function loadApp(
   parts: { db: Database; box: SecretBox; rules: ServerRules },
   appId: string,
-  isWanted: (endpoint: LoadedEndpoint) => boolean,
+  { since, isNew }: Wanted,
 ): Promise<LoadedApp | null> {
   return parts.db.snapshot(async (tx) => {
-    const app = await loadEndpointsOfApp(tx, appId);
+    const app = await loadEndpointsOfApp(tx, appId, since);
     if (!app) return null;
-    const secrets = await loadSecretsOfApp(tx, parts.box, appId);
+    const ids = since < 0 ? null : app.endpoints.map(({ id }) => id);
+    const secrets = await loadSecretsOfApp(tx, parts.box, appId, ids);
     const hasAuth = app.endpoints.some(({ config }) => config.auth !== null);
-    const credentials = hasAuth ? await loadCredentials(tx, parts.box, appId) : null;
+    const credentials = hasAuth ? await loadCredentials(tx, parts.box, appId, ids) : null;
     const endpoints = app.endpoints.map((endpoint) =>
       loadEndpoint(endpoint, secrets.get(endpoint.id) ?? [], parts.rules, credentials?.get(endpoint.id) ?? null),
     );
     const head = { position: app.lastPosition, day: app.lastDay, configVersion: app.configVersion };
-    const wanted = endpoints.filter(isWanted);
+    const wanted = endpoints.filter(isNew);
     const newLanes = wanted.length === 0 ? [] : await loadLaneStates(tx, appId, head, wanted);
-    return { head, endpoints, newLanes };
+    return { head, endpoints, deleted: app.deleted, newLanes };
   });
 }
 

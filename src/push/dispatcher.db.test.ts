@@ -9,6 +9,7 @@ import { until } from '../../test/until.ts';
 import { slotOf } from '../core/endpoint.ts';
 import { uuidFromId } from '../core/id.ts';
 import type { SendResult } from '../core/outcome.ts';
+import { deleteEndpoint } from '../storage/endpoint-changes.ts';
 import { readHead } from '../storage/heads.ts';
 import { registerProcess } from '../storage/processes.ts';
 import { createReplay, findReplay } from '../storage/replays.ts';
@@ -107,6 +108,21 @@ describe('dispatcher', () => {
       { endpoint: 'mine', id },
       { endpoint: 'theirs', id },
     ]);
+  });
+
+  test('reads but the endpoint that was changed', async () => {
+    const process = aProcess();
+    await process.start();
+    const appId = await anApp(database.db);
+    const [deleted] = [await anEndpoint(appId, 'deleted'), await anEndpoint(appId, 'untouched')];
+    await process.publish(appId);
+    for (const n of [1, 2]) (await process.request(n)).answer(DELIVERED);
+    // From here on the app cannot be read whole: no secret of it can be opened.
+    await sql(`UPDATE endpoint_secrets SET sealed = ''`);
+    await deleteEndpoint(database.db, { appId, endpointId: deleted });
+    const id = await process.publish(appId);
+    expect(await process.request(3)).toMatchObject({ endpoint: 'untouched', id });
+    expect(process.dispatcher.lane(appId, deleted)).toBeNull();
   });
 
   test('a lane is not loaded from a snapshot that is older than the takeover of its slot', async () => {

@@ -14,7 +14,7 @@ import type { StoredReplay } from '../storage/replays.ts';
 import { nextRetries } from '../storage/retries.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { AppLanes } from './app-lanes.ts';
-import { type LoadedApp, loadApp, loadReplaysOf } from './app-loader.ts';
+import { type LoadedApp, loadApp, loadReplaysOf, type Wanted } from './app-loader.ts';
 import { AttemptSender, type Leave } from './attempt-sender.ts';
 import { filterFailure } from './filter-failure.ts';
 import { Flusher, type FlusherOptions } from './flusher.ts';
@@ -24,7 +24,7 @@ import type { HostedLane, SharedHost } from './lane-host.ts';
 import type { RunningReplay } from './lane-replays.ts';
 import { LaneSweep, type LaneSweepOptions } from './lane-sweep.ts';
 import { LaneTurns } from './lane-turns.ts';
-import type { LoadedEndpoint, ServerRules } from './loaded-endpoint.ts';
+import type { ServerRules } from './loaded-endpoint.ts';
 import type { AttemptStamp } from './open-attempt.ts';
 import { OPEN_BUDGET_DEFAULTS, OpenBudget, type OpenBudgetOptions, type OpenRequest } from './open-budget.ts';
 import type { Operations } from './operations.ts';
@@ -200,7 +200,7 @@ export class Dispatcher {
   /** The app's endpoints were changed; no event need have come. */
   configChanged(appId: string): void {
     const app = this.#apps.get(appId);
-    if (app) app.reload();
+    if (app) app.catchUp();
     else this.#openApp(appId, null);
   }
 
@@ -211,7 +211,7 @@ export class Dispatcher {
       appId,
       host: this.#host,
       read: (from, routed) => this.#parts.cache.read(appId, from, routed),
-      load: (isWanted) => this.#load(app, isWanted),
+      load: (wanted) => this.#load(app, wanted),
       loadReplays: (endpointId) => this.#loadReplays(appId, endpointId),
       owned: () => {
         const slots = new Set(this.#parts.ownership.heldSlots());
@@ -328,9 +328,9 @@ export class Dispatcher {
     this.#parts.onAppDeleted(appId);
   }
 
-  async #load(app: AppLanes, isWanted: (endpoint: LoadedEndpoint) => boolean): Promise<LoadedApp | null> {
+  async #load(app: AppLanes, wanted: Wanted): Promise<LoadedApp | null> {
     const { db, box, rules, operations } = this.#parts;
-    const loaded = await loadApp({ db, box, rules }, app.appId, isWanted);
+    const loaded = await loadApp({ db, box, rules }, app.appId, wanted);
     for (const { endpoint, stored, replays } of loaded?.newLanes ?? []) {
       this.#observe(stored.lowAttemptUuid);
       const { openSinceMs } = stored.breaker;
@@ -441,7 +441,8 @@ export class Dispatcher {
       const { configVersion } = endpoint;
       const disabled = await disableEndpoint(this.#parts.db, { appId, endpointId: endpoint.id, configVersion, reason });
       if (disabled) this.#parts.operations.disabled(appId, endpoint, reason);
-      this.configChanged(appId); // if it was not: it is disabled already, or changed, and the lane does not know
+      // Whole, for disabling raises no version. If it was not disabled: it is already, or was changed, and the lane does not know.
+      this.#apps.get(appId)?.reload();
     } catch (error) {
       this.#parts.onError(error); // the lane asks again with its next such outcome
     }

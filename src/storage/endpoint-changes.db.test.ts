@@ -3,7 +3,7 @@ import { anEndpointConfig, type StoredApp, storedApp } from '../../test/stored-a
 import { slotOf } from '../core/endpoint.ts';
 import { uuidFromId } from '../core/id.ts';
 import { createEndpoint, deleteEndpoint, pauseEndpoint, resumeEndpoint, updateEndpoint } from './endpoint-changes.ts';
-import { loadSecrets } from './endpoint-secrets.ts';
+import { loadSecrets, rotateSecret } from './endpoint-secrets.ts';
 import { findEndpoint, listEndpoints, loadEndpointsOfApp } from './endpoints.ts';
 import { readHead } from './heads.ts';
 
@@ -157,6 +157,30 @@ describe('endpoint', () => {
     expect(await app.sql(erasures, [app.appUuid, uuidFromId('endpoint', id)])).toHaveLength(1);
     await expect(deleteEndpoint(app.db, place(id))).rejects.toMatchObject({ code: 'not_found' });
     await app.anEndpoint({ uid: 'gone' });
+  });
+
+  test('is read with those that were changed since a configuration version, and so is its end', async () => {
+    const [changed, deleted, rotated, untouched] = [
+      await app.anEndpoint(),
+      await app.anEndpoint(),
+      await app.anEndpoint(),
+      await app.anEndpoint(),
+    ];
+    const since = (await readHead(app.db, app.appId))!.configVersion;
+    await pauseEndpoint(app.db, place(changed));
+    await deleteEndpoint(app.db, place(deleted));
+    const secret = { secretUuid: app.ids.uuid(), secret: 'whsec_second', signing: 'v1', graceSeconds: 0 } as const;
+    await rotateSecret(app.db, app.box, { ...place(rotated), ...secret });
+    const created = await app.anEndpoint();
+    const changes = await loadEndpointsOfApp(app.db, app.appId, since);
+    expect(changes?.configVersion).toBe(since + 4);
+    expect(changes?.endpoints.map(({ id }) => id).sort()).toEqual([changed, rotated, created].sort());
+    expect(changes?.deleted).toEqual([deleted]);
+    const all = await loadEndpointsOfApp(app.db, app.appId);
+    expect(all?.deleted).toEqual([]);
+    expect(all?.endpoints.map(({ id }) => id)).toContain(untouched);
+    const none = await loadEndpointsOfApp(app.db, app.appId, since + 4);
+    expect(none).toMatchObject({ configVersion: since + 4, endpoints: [], deleted: [] });
   });
 
   test('of another app or of none cannot be found or changed', async () => {

@@ -22,7 +22,7 @@ describe('endpoint credential', () => {
       return writeCredential(tx, app.box, place, stored);
     });
   const load = async (endpointId: string) =>
-    (await loadCredentials(app.db, app.box, app.appId, endpointId)).get(endpointId) ?? null;
+    (await loadCredentials(app.db, app.box, app.appId, [endpointId])).get(endpointId) ?? null;
 
   test('is stored sealed, and for its place only', async () => {
     const [id, other] = [await app.anEndpoint(), await app.anEndpoint()];

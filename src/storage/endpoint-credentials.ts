@@ -59,18 +59,18 @@ const LOAD_CREDENTIALS = {
   name: 'load_endpoint_credentials',
   text: `
 SELECT endpoint_id, credential_id, sealed FROM endpoint_credentials
-WHERE app_id = $1 AND ($2::uuid IS NULL OR endpoint_id = $2::uuid)`,
+WHERE app_id = $1 AND ($2::uuid[] IS NULL OR endpoint_id = ANY ($2::uuid[]))`,
 } satisfies Query;
 
-/** Of all endpoints of an app, or of one of them, by endpoint id. */
+/** Of all endpoints of an app, or of some of them, by endpoint id. */
 export async function loadCredentials(
   db: Queryable,
   box: SecretBox,
   appId: string,
-  endpointId: string | null = null,
+  endpointIds: string[] | null = null,
 ): Promise<Map<string, StoredCredential>> {
   const appUuid = uuidFromId('app', appId);
-  const endpointUuid = endpointId === null ? null : uuidFromId('endpoint', endpointId);
-  const rows = await db.query<CredentialRow>(LOAD_CREDENTIALS, [appUuid, endpointUuid]);
+  const endpointUuids = endpointIds && endpointIds.map((id) => uuidFromId('endpoint', id));
+  const rows = await db.query<CredentialRow>(LOAD_CREDENTIALS, [appUuid, endpointUuids]);
   return new Map(rows.map((row) => [idFromUuid('endpoint', row.endpoint_id), openCredential(box, appUuid, row)]));
 }

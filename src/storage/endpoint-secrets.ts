@@ -64,18 +64,21 @@ const LOAD_SECRETS_OF_APP = {
   name: 'load_secrets_of_app',
   text: `
 SELECT ${COLUMNS} FROM endpoint_secrets
-WHERE app_id = $1 AND (expires_at IS NULL OR expires_at > now()) ORDER BY endpoint_id, secret_id DESC`,
+WHERE app_id = $1 AND ($2::uuid[] IS NULL OR endpoint_id = ANY ($2::uuid[])) AND (expires_at IS NULL OR expires_at > now())
+ORDER BY endpoint_id, secret_id DESC`,
 } satisfies Query;
 
-/** The current secrets of all endpoints of an app by endpoint id, newest first. */
+/** The current secrets of all endpoints of an app, or of some of them, by endpoint id, newest first. */
 export async function loadSecretsOfApp(
   db: Queryable,
   box: SecretBox,
   appId: string,
+  endpointIds: string[] | null = null,
 ): Promise<Map<string, EndpointSecret[]>> {
   const appUuid = uuidFromId('app', appId);
   const secrets = new Map<string, EndpointSecret[]>();
-  for (const row of await db.query<SecretRow>(LOAD_SECRETS_OF_APP, [appUuid])) {
+  const endpointUuids = endpointIds && endpointIds.map((id) => uuidFromId('endpoint', id));
+  for (const row of await db.query<SecretRow>(LOAD_SECRETS_OF_APP, [appUuid, endpointUuids])) {
     const endpointId = idFromUuid('endpoint', row.endpoint_id);
     const secret = openSecret(box, appUuid, row);
     const list = secrets.get(endpointId);

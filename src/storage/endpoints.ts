@@ -97,16 +97,17 @@ const LOAD_ENDPOINTS = {
 SELECT h.config_version AS head_config_version, h.last_position AS head_position, h.last_day AS head_day, e.*
 FROM heads h
 LEFT JOIN (
-  SELECT ${ENDPOINT_COLUMNS},
+  SELECT ${ENDPOINT_COLUMNS}, deleted_at IS NOT NULL AS is_deleted,
     (SELECT jsonb_agg(jsonb_build_array(v.config_version, v.from_position, v.filter) ORDER BY v.config_version)
      FROM endpoint_versions v WHERE v.app_id = endpoints.app_id AND v.endpoint_id = endpoints.endpoint_id) AS versions,
     (SELECT l.pulled_through FROM lanes l WHERE l.app_id = endpoints.app_id AND l.endpoint_id = endpoints.endpoint_id) AS pulled_through
-  FROM endpoints WHERE app_id = $1 AND deleted_at IS NULL
+  FROM endpoints WHERE app_id = $1 AND config_version > $2 AND (deleted_at IS NULL OR $2 >= 0)
 ) e ON e.app_id = h.app_id
 WHERE h.app_id = $1`,
 } satisfies Query;
 
 interface LoadedRow extends EndpointRow {
+  is_deleted: boolean;
   head_config_version: number;
   head_position: number;
   head_day: string;
@@ -128,18 +129,25 @@ interface AppConfiguration {
   lastDay: string;
   /** Live ones. */
   endpoints: ConfiguredEndpoint[];
+  /** The ids of those deleted since; empty where all were asked for. */
+  deleted: string[];
 }
 
-/** The endpoints of an app, their filters' versions, and the head, all as of one moment; null when the app does not exist. */
-export async function loadEndpointsOfApp(db: Queryable, appId: string): Promise<AppConfiguration | null> {
-  const rows = await db.query<LoadedRow>(LOAD_ENDPOINTS, [uuidFromId('app', appId)]);
+/**
+ * The endpoints of an app, their filters' versions, and the head, all as of one moment; null when the app does not exist.
+ * With `since` only what was changed after that configuration version.
+ */
+export async function loadEndpointsOfApp(db: Queryable, appId: string, since = -1): Promise<AppConfiguration | null> {
+  const rows = await db.query<LoadedRow>(LOAD_ENDPOINTS, [uuidFromId('app', appId), since]);
   if (rows.length === 0) return null;
+  const found = rows.filter((row) => row.endpoint_id !== null);
   return {
     configVersion: rows[0].head_config_version,
     lastPosition: rows[0].head_position,
     lastDay: rows[0].head_day,
-    endpoints: rows
-      .filter((row) => row.endpoint_id !== null)
+    deleted: found.filter((row) => row.is_deleted).map((row) => idFromUuid('endpoint', row.endpoint_id)),
+    endpoints: found
+      .filter((row) => !row.is_deleted)
       .map((row) => ({
         ...toEndpoint(row),
         versions: (row.versions ?? []).map(([configVersion, fromPosition, filter]) => ({

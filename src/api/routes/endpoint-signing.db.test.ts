@@ -178,7 +178,7 @@ const rows = (text: string): Promise<Record<string, unknown>[]> => app.db.query(
 
 describe('auth API', () => {
   const credentialOf = async (id: string) =>
-    (await loadCredentials(app.db, app.box, appId, id)).get(id)?.credential ?? null;
+    (await loadCredentials(app.db, app.box, appId, [id])).get(id)?.credential ?? null;
   const OAUTH2 = { type: 'oauth2', tokenUrl: 'https://auth.example.com/token', clientId: 'me', clientSecret: 'hush' };
 
   test.each([

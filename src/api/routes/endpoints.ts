@@ -141,7 +141,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
         id: known.id,
         credential: async () => {
           if (credential !== undefined) return credential;
-          return (await loadCredentials(db, box, appId, known.id)).get(known.id) ?? null;
+          return (await loadCredentials(db, box, appId, [known.id])).get(known.id) ?? null;
         },
       });
       const endpoint = await updateEndpoint(db, box, { appId, endpointId: known.id }, (stored) => {
