@@ -214,6 +214,31 @@ describe('receiving webhooks of others', () => {
   });
 });
 
+describe('fetching', () => {
+  test('has calls that work after getting started', async () => {
+    const shell = new Shell(cli.folder, environment());
+    try {
+      const send = 'curl -sS -o before.json -H "$AUTH" -H "$JSON" -d';
+      await shell.run(`${send} '{"uid":"acme","name":"Acme Ltd"}' $TIDINGS/v1/apps`);
+      const endpoint = `{"uid":"billing","url":"http://127.0.0.1:${await freePort()}/webhooks"}`;
+      await shell.run(`${send} '${endpoint}' $TIDINGS/v1/apps/acme/endpoints`);
+      const answers: string[] = [];
+      for (const { language, code } of codeBlocks(readDocument('docs/guide/fetching.md'))) {
+        if (language === 'sh') answers.push(await shell.run(code));
+      }
+      expect(answers).toHaveLength(2);
+      expect(answers.join('\n')).not.toMatch(/urn:tidings:error|curl: /);
+      const [created, ran] = answers;
+      expect(created).toContain('"auth":{"type":"header","name":"authorization"}');
+      expect(ran).toContain('{"queued":true}');
+      expect(ran).toMatch(/"outcome":"(changed|unchanged)"/);
+      expect(ran).not.toContain('"outcome":"failed"');
+    } finally {
+      await shell.close();
+    }
+  });
+});
+
 describe('reading the log', () => {
   test('has calls that work after getting started', async () => {
     const shell = new Shell(cli.folder, environment());

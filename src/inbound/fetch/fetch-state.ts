@@ -6,8 +6,8 @@ export interface FetchState {
   by: FetchChanges['by'];
   /** Whether a first run has come to its end. */
   isStarted: boolean;
-  /** Of the last answer, if the collection was on one page (RFC 9110, section 8.8); good for this URL only. */
-  validators: { url: string; etag: string | null; lastModified: string | null } | null;
+  /** Of the last answer, if the collection was on one page (RFC 9110, section 8.8); good for this URL and for a configuration that reads the answer alike. */
+  validators: { url: string; readBy: string; etag: string | null; lastModified: string | null } | null;
   cursor: string | null;
   /** Items of the answer to this cursor that have been told: a run was broken off between two appends. */
   told: number;

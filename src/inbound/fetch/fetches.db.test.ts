@@ -175,6 +175,15 @@ describe('fetches', () => {
     });
     expect(await source.run(json([{ id: 1 }]))).toMatchObject({ outcome: 'unchanged' });
     expect(await source.told()).toHaveLength(1);
+    await source.run(json([{ id: 1 }], { etag: '"two"' }));
+    await updateSource(app.db, app.box, source.place, ({ uid, config }) => ({
+      uid,
+      config: { ...config, fetch: { ...(config.fetch as FetchConfig), key: ['id'] } },
+      lifecycle: 'keep',
+      isFetched: false,
+    }));
+    await source.run(json([{ id: 1 }]));
+    expect(last().headers['if-none-match']).toBeUndefined();
   });
 
   test.each<[string, Partial<FetchConfig>, (request: ReceivedRequest) => Answer]>([

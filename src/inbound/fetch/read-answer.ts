@@ -1,4 +1,5 @@
 // Asks an API for all pages of an answer, and reads their items. What an API does wrong ends the run: half an answer is none.
+import { createHash } from 'node:crypto';
 import type { ExactValue } from '../../core/formats/exact-json.ts';
 import { parseRetryAfter } from '../../net/retry-after.ts';
 import { changesOf, type FetchConfig } from './fetch-config.ts';
@@ -102,7 +103,7 @@ export async function readAnswer(
       const date = Date.parse(response.headers.date ?? '');
       if (!Number.isNaN(date)) answer.nowMs = date;
       if (etag !== undefined || lastModified !== undefined) {
-        answer.validators = { url, etag: etag ?? null, lastModified: lastModified ?? null };
+        answer.validators = { url, readBy: readBy(config), etag: etag ?? null, lastModified: lastModified ?? null };
       }
     }
     place = nextPage(pages, {
@@ -182,13 +183,27 @@ async function askOnce(parts: AnswerParts, config: FetchConfig, asked: Ask, refu
   }
   if (auth?.type === 'oauth2') headers.authorization = `Bearer ${await parts.accessToken(refused)}`;
   const { validators } = state;
-  if (isFirst && method === 'GET' && state.isStarted && validators?.url === url) {
+  if (
+    isFirst &&
+    method === 'GET' &&
+    state.isStarted &&
+    validators?.url === url &&
+    validators.readBy === readBy(config)
+  ) {
     if (validators.etag !== null) headers['if-none-match'] = validators.etag;
     if (validators.lastModified !== null) headers['if-modified-since'] = validators.lastModified;
   }
   const values = placeValues(state, fromMs, place);
   const body = text === undefined ? null : fillText(text, jsonSafe(values));
   return parts.fetcher.request({ method, url, headers, body, timeoutMs: config.timeoutMs ?? DEFAULT_TIMEOUT_MS });
+}
+
+/** Of what decides how an answer is read: with another of these the same answer may tell something else. */
+function readBy({ format, items, key, time, changes }: FetchConfig): string {
+  return createHash('sha256')
+    .update(JSON.stringify([format, items, key, time, changes]))
+    .digest('base64url')
+    .slice(0, 16);
 }
 
 /** Places in a body stand within the strings of JSON. */
