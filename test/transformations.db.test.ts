@@ -31,7 +31,7 @@ async function setup(
 ) {
   const hooks = await aReceiver(answer as Answer);
   const appId = await server.anApp();
-  const given = { url: hooks.url, retry: { delaysSeconds: [0.05, 0.05] }, transformation: code, ...members };
+  const given = { url: hooks.url, retry: { delaysSeconds: [0.05, 0.05] }, transform: code, ...members };
   const endpointId = await server.anEndpoint(appId, given);
   const endpoint = `/v1/apps/${appId}/endpoints/${endpointId}`;
   return {
@@ -48,7 +48,7 @@ async function setup(
       return await ask();
     },
     attempts: async () => (await server.ask(`GET ${endpoint}/attempts`)).data,
-    change: (transformation: string | null) => server.ask(`PATCH ${endpoint}`, { transformation }),
+    change: (transform: string | null) => server.ask(`PATCH ${endpoint}`, { transform }),
   };
 }
 
@@ -68,7 +68,7 @@ describe('a transformation', () => {
     const { secret } = await server.ask(`GET ${endpoint}/secret`);
     new Webhook(secret).verify(request.body.toString(), request.headers as Record<string, string>);
     await until(async () => (await attempts()).length === 1);
-    expect((await attempts())[0]).toMatchObject({ outcome: 'delivered', transformationVersion: 1 });
+    expect((await attempts())[0]).toMatchObject({ outcome: 'delivered', transformVersion: 1 });
   });
 
   test('leaves bytes alone that it does not touch', async () => {
@@ -116,7 +116,7 @@ describe('a transformation', () => {
     const words = expect.stringMatching(/Version 1 of the transformation returned null\. too small/);
     expect(await explain(small.id)).toMatchObject({ state: 'filtered', words });
     const filtered = (await attempts()).find(({ event }: { event: string }) => event === small.id);
-    expect(filtered).toMatchObject({ outcome: 'filtered', reason: 'filtered', transformationVersion: 1, status: null });
+    expect(filtered).toMatchObject({ outcome: 'filtered', reason: 'filtered', transformVersion: 1, status: null });
   });
 
   test('that fails makes that event dead, with error and line, and the others go on', async () => {
@@ -163,7 +163,7 @@ describe('a transformation', () => {
     expect((await explain(second.id)).state).toBe('dead');
     await change('export default (event) => ({ ...event, data: [event.data.n] });');
     const resent = await server.ask(`POST /v1/apps/${appId}/events/${id}/resend`, { endpoint: endpointId });
-    expect(resent).toMatchObject({ outcome: 'delivered', transformationVersion: 2 });
+    expect(resent).toMatchObject({ outcome: 'delivered', transformVersion: 2 });
     await server.ask(`POST /v1/apps/${appId}/dead/resend`, {});
     await hooks.request(2);
     expect(hooks.requests.map(dataOf)).toEqual([[1], [2]]);

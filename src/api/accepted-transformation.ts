@@ -17,7 +17,7 @@ export async function acceptTransformation(
   if (failure === null) return;
   if ('unavailable' in failure) throw notRun(failure.unavailable);
   const message = `The code cannot be loaded: ${describeError(failure.error)}`;
-  throw invalidFields([{ path: '/transformation', message }]);
+  throw invalidFields([{ path: '/transform', message }]);
 }
 
 /** What is tried out has a share of the processor of its own: it takes nothing from what is sent. @throws TidingsError `too_many_requests` */

@@ -13,7 +13,7 @@ export const AttemptSchema = z
     position: z.int().nullable().describe("The event's position; null for a test event."),
     cause: z.enum(CAUSES),
     attempt: z.int().describe('1 for the first attempt of this event to this endpoint.'),
-    transformationVersion: z
+    transformVersion: z
       .int()
       .nullable()
       .describe("The version of the endpoint's transformation that it ran; null without one."),
@@ -51,7 +51,7 @@ export function renderAttempt(attempt: Attempt): z.infer<typeof AttemptSchema> {
     position: attempt.position === 0 ? null : attempt.position,
     cause: attempt.cause,
     attempt: attempt.attempt,
-    transformationVersion: attempt.transformationVersion,
+    transformVersion: attempt.transformationVersion,
     outcome: attempt.outcome,
     reason: attempt.reason,
     status: attempt.status,

@@ -61,8 +61,8 @@ export const EndpointSchema = z
     url: z.string(),
     description: z.string(),
     filter: StoredFilterSchema,
-    transformation: z.string().nullable().describe('JavaScript that each event goes through; null = none.'),
-    transformationVersion: z.int().describe('Raised by each new code; 0 = there never was any.'),
+    transform: z.string().nullable().describe('JavaScript that each event goes through; null = none.'),
+    transformVersion: z.int().describe('Raised by each new code; 0 = there never was any.'),
     format: FormatSchema,
     headers: z.record(z.string(), z.string()),
     signing: SigningSchema,
@@ -101,7 +101,7 @@ const SETTINGS = {
   uid: Uid.nullish(),
   description: z.string().nullish(),
   filter: FilterSchema.nullish(),
-  transformation: z
+  transform: z
     .string()
     .nullish()
     .describe(
@@ -164,8 +164,8 @@ export async function renderEndpoint(endpoint: Endpoint, engine: Engine): Promis
     url: config.url,
     description: config.description,
     filter: config.filter,
-    transformation: config.transformation.code,
-    transformationVersion: config.transformation.version,
+    transform: config.transformation.code,
+    transformVersion: config.transformation.version,
     format: config.format,
     headers: config.headers,
     signing: config.signing,

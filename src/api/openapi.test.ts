@@ -99,7 +99,7 @@ describe('openapi document', () => {
         'GET /v1/apps/{app}/endpoints/{endpoint}/events',
         'POST /v1/apps/{app}/endpoints/{endpoint}/commit',
         'GET /v1/apps/{app}/endpoints/{endpoint}/status',
-        'GET /v1/apps/{app}/endpoints/{endpoint}/transformations',
+        'GET /v1/apps/{app}/endpoints/{endpoint}/transforms',
         'GET /v1/apps/{app}/endpoints/{endpoint}/attempts',
         'POST /v1/apps/{app}/endpoints/{endpoint}/replays',
         'POST /v1/apps/{app}/endpoints/{endpoint}/replays/plan',

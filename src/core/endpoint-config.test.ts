@@ -60,7 +60,7 @@ describe('endpoint config', () => {
     const input = {
       description: 'Billing\nof Zoë 🦓',
       filter: { types: ['invoice.*'], channels: ['eu'] },
-      transformation: 'export default (event) => event',
+      transform: 'export default (event) => event',
       format: { name: 'standard' as const },
       headers: { authorization: 'Bearer x' },
       signing: 'v1a' as const,
@@ -74,7 +74,7 @@ describe('endpoint config', () => {
       batch: { maxEvents: 100, maxWaitMs: 250 },
       mode: 'pull' as const,
     };
-    const { retry, transformation: code, ...rest } = input;
+    const { retry, transform: code, ...rest } = input;
     const transformation = { version: 1, code };
     const retryDelaysSeconds = retry.delaysSeconds;
     expect(created(input)).toEqual({ url: URL_GIVEN, ...rest, transformation, auth: null, retryDelaysSeconds });

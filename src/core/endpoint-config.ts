@@ -48,7 +48,7 @@ export interface EndpointInput {
   description?: string | null;
   filter?: EndpointFilter | null;
   /** Code. */
-  transformation?: string | null;
+  transform?: string | null;
   format?: FormatInput | null;
   headers?: Record<string, string> | null;
   signing?: SigningInput | null;
@@ -98,9 +98,7 @@ export function mergeEndpointConfig(current: EndpointConfig, input: EndpointInpu
     filter,
     transformation: changeTransformation(
       current.transformation,
-      field<string | null>(input.transformation, current.transformation.code, null, (code) =>
-        checkTransformation(code),
-      ),
+      field<string | null>(input.transform, current.transformation.code, null, (code) => checkTransformation(code)),
     ),
     format: normaliseFormat(field<FormatInput>(input.format, current.format, ENDPOINT_DEFAULTS.format, checkFormat)),
     headers,

@@ -28,7 +28,7 @@ describe('transformation', () => {
     ['U+0000', 'a\0', /U\+0000/],
     ['half a surrogate pair', '\ud800', /well-formed/],
   ])('refuses %s', (_, code, message) => {
-    expect(checkTransformation(code)).toEqual([{ path: '/transformation', message: expect.stringMatching(message) }]);
+    expect(checkTransformation(code)).toEqual([{ path: '/transform', message: expect.stringMatching(message) }]);
   });
 
   test('takes code', () => {

@@ -49,7 +49,7 @@ export interface TransformationError {
 }
 
 /** What is wrong with the text of a transformation, before it is compiled. */
-export function checkTransformation(code: unknown, path = '/transformation'): FieldError[] {
+export function checkTransformation(code: unknown, path = '/transform'): FieldError[] {
   if (typeof code !== 'string') return [{ path, message: 'A transformation is JavaScript in a string.' }];
   const bytes = Buffer.byteLength(code);
   if (bytes > MAX_TRANSFORMATION_BYTES) {

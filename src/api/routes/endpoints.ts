@@ -133,7 +133,7 @@ export function endpointRoutes(server: ApiServer, context: ApiContext): void {
       const asked = accepted(mergeEndpointConfig(known.config, settings));
       checkUrls(context, asked, settings);
       checkFormat(context, asked);
-      if (settings.transformation != null && settings.transformation !== known.config.transformation.code) {
+      if (settings.transform != null && settings.transform !== known.config.transformation.code) {
         await acceptTransformation(context, appId, asked.transformation.code);
       }
       const credential = settings.auth === undefined ? undefined : sealable(context, settings.auth);

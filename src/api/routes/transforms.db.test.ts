@@ -94,28 +94,27 @@ describe('transforms API', () => {
     ['export const a = 1', /no default export/],
     ['throw new Error("at once"); export default () => null', /at once/],
     ['import "node:fs"; export default () => null', /load/],
-  ])('an endpoint does not take %s', async (transformation, message) => {
+  ])('an endpoint does not take %s', async (transform, message) => {
     const url = 'https://example.com/';
-    const created = await app.call(`POST /v1/apps/${appId}/endpoints`, { body: { url, transformation } });
-    const errors = [{ path: '/transformation', message: expect.stringMatching(message) }];
+    const created = await app.call(`POST /v1/apps/${appId}/endpoints`, { body: { url, transform } });
+    const errors = [{ path: '/transform', message: expect.stringMatching(message) }];
     expect(created).toMatchObject({ status: 400, body: { errors } });
     const endpoint = await app.anEndpoint(appId);
-    const changed = await app.call(`PATCH /v1/apps/${appId}/endpoints/${endpoint}`, { body: { transformation } });
+    const changed = await app.call(`PATCH /v1/apps/${appId}/endpoints/${endpoint}`, { body: { transform } });
     expect(changed).toMatchObject({ status: 400, body: { errors } });
   });
 
   test('keeps the versions of an endpoint', async () => {
     const code = (n: number): string => `export default () => ({ data: ${n} })`;
-    const endpoint = await app.anEndpoint(appId, { transformation: code(1) });
+    const endpoint = await app.anEndpoint(appId, { transform: code(1) });
     const path = `/v1/apps/${appId}/endpoints/${endpoint}`;
-    const change = async (transformation: string | null) =>
-      (await app.call(`PATCH ${path}`, { body: { transformation } })).body;
-    expect(await change(code(1))).toMatchObject({ transformation: code(1), transformationVersion: 1 });
-    expect(await change(null)).toMatchObject({ transformation: null, transformationVersion: 1 });
-    expect(await change(code(2))).toMatchObject({ transformationVersion: 2 });
-    expect(await change(code(3))).toMatchObject({ transformationVersion: 3 });
-    const first = (await app.call(`GET ${path}/transformations?limit=2`)).body;
-    const second = (await app.call(`GET ${path}/transformations?limit=2&page=${first.nextPage}`)).body;
+    const change = async (transform: string | null) => (await app.call(`PATCH ${path}`, { body: { transform } })).body;
+    expect(await change(code(1))).toMatchObject({ transform: code(1), transformVersion: 1 });
+    expect(await change(null)).toMatchObject({ transform: null, transformVersion: 1 });
+    expect(await change(code(2))).toMatchObject({ transformVersion: 2 });
+    expect(await change(code(3))).toMatchObject({ transformVersion: 3 });
+    const first = (await app.call(`GET ${path}/transforms?limit=2`)).body;
+    const second = (await app.call(`GET ${path}/transforms?limit=2&page=${first.nextPage}`)).body;
     const versions = [...first.data, ...second.data].map((one) => [one.version, one.code]);
     expect(versions).toEqual([3, 2, 1].map((n) => [n, code(n)]));
     expect(second.nextPage).toBeNull();

@@ -93,7 +93,7 @@ export function transformRoutes(server: ApiServer, context: ApiContext): void {
   );
 
   server.get(
-    '/v1/apps/:app/endpoints/:endpoint/transformations',
+    '/v1/apps/:app/endpoints/:endpoint/transforms',
     {
       ...appAccess(context, { permission: 'read' }),
       schema: {
