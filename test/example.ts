@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { cp, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
 import type { ReadyServer, TestCli } from './cli.ts';
 import { type CodeBlock, codeBlocks, readDocument } from './markdown.ts';
 import { freePort, isListening, Shell } from './shell.ts';
@@ -18,8 +19,11 @@ export interface Example {
   shell: Shell;
   /** Where its handler, receiver, or what stands in for Slack listens. */
   url: string;
-  /** Runs the snippets of the README, one after the other, and returns what each printed. */
-  runAll(): Promise<string[]>;
+  /**
+   * Runs the snippets of the README, one after the other, and returns what each printed; goes on when all has been printed that a block of text
+   * says. Some snippets, by their place, are run until they print what they are to show.
+   */
+  runAll(awaited?: Readonly<Record<number, RegExp>>): Promise<string[]>;
   /** Resolves when all events that an endpoint was due have arrived there. */
   arrived(app: string, endpoint: string): Promise<void>;
   close(): Promise<void>;
@@ -54,9 +58,20 @@ export async function openExample(
     blocks,
     shell,
     url: `http://127.0.0.1:${ports[PORTS[0]]}`,
-    runAll: async () => {
+    runAll: async (awaited = {}) => {
       const answers: string[] = [];
-      for (const { code } of blocks.filter(({ language }) => language === 'sh')) answers.push(await run(code));
+      for (const { language, code } of blocks) {
+        const i = answers.length;
+        if (language === 'text') {
+          const isPrinted = (): boolean => code.split('\n').every((line) => shell.output.includes(line));
+          await until(isPrinted).catch(() => expect(shell.output).toContain(code));
+        } else if (language === 'sh') {
+          await until(async () => {
+            answers[i] = await run(code);
+            return awaited[i]?.test(answers[i]) ?? true;
+          });
+        }
+      }
       return answers;
     },
     arrived: async (app, endpoint) => {
