@@ -266,6 +266,21 @@ describe('a source', () => {
     expect(gone).toEqual({ ...(await push(`/in/${'0'.repeat(26)}`)), headers: expect.anything() });
     expect((await push('/in/../v1/apps')).status).not.toBe(200);
     expect((await push('/in/x')).status).toBe(404);
+    const list = async () => (await server.ask('GET /v1/source-requests')).data;
+    await until(async () => (await list()).length === 3);
+    const zeros = 'No source has the address /in/000000….';
+    expect((await list()).map(({ detail }: { detail: string }) => detail)).toEqual([
+      'No source has the address /in/….',
+      zeros,
+      `No source has the address ${source.path.slice(0, 10)}….`,
+    ]);
+    expect((await list())[1]).toMatchObject({ cause: 'unknown_source', method: 'POST', path: '/in/…', status: 404 });
+  });
+
+  test('takes one secret without a list', async () => {
+    const { secrets, ...source } = await aSource({ secrets: undefined, secret: SECRET });
+    expect(secrets).toBe(1);
+    expect((await push(source.path)).status).toBe(200);
   });
 
   test('that captures keeps every request and shows them live, past a lost connection too', async () => {

@@ -206,7 +206,7 @@ describe('isolation', () => {
   test("an app's key reads its own app and no instance-wide list", async () => {
     expect((await app.call(`GET /v1/apps/${mine}`, { key: myKey })).status).toBe(200);
     expect((await app.call('GET /v1/apps/mine', { key: myKey })).body.id).toBe(mine);
-    for (const route of ['GET /v1/apps', 'GET /v1/keys', 'DELETE /v1/event-types/a.b']) {
+    for (const route of ['GET /v1/apps', 'GET /v1/keys', 'GET /v1/source-requests', 'DELETE /v1/event-types/a.b']) {
       expect((await app.call(route, { key: myKey })).body.code).toBe('forbidden');
     }
     for (const [route, body] of [

@@ -109,6 +109,7 @@ describe('openapi document', () => {
         'GET /v1/apps/{app}/attempts',
         'GET /v1/apps/{app}/dead',
         'POST /v1/apps/{app}/dead/resend',
+        'GET /v1/source-requests',
         'POST /v1/keys',
         'GET /v1/keys',
         'DELETE /v1/keys/{key}',

@@ -31,6 +31,7 @@ const WEBHOOK_MEMBERS = {
     .describe(
       'What the provider signs with, or shows; any of them is good. They replace those before and are never shown. To rotate: POST …/secret/rotate.',
     ),
+  secret: text({ min: 1, max: 8192 }).optional().describe('The one secret there is, in place of a list in `secrets`.'),
   options: z
     .record(z.string(), text({ max: 2048 }))
     .optional()

@@ -11,7 +11,7 @@ export const RequestSchema = z
       .string()
       .nullable()
       .describe(
-        'Why it did not become an event: `bad_signature`, `bad_handshake`, `method_not_allowed`, `not_ready`, `too_large`, `rate_limited`, `paused`, `duplicate`, `filtered`, `not_fetched`; null when it did, or was a handshake.',
+        'Why it did not become an event: `unknown_source`, `bad_signature`, `bad_handshake`, `method_not_allowed`, `not_ready`, `too_large`, `rate_limited`, `paused`, `duplicate`, `filtered`, `not_fetched`; null when it did, or was a handshake.',
       ),
     reason: z
       .string()

@@ -14,6 +14,8 @@ import { optionSecretName, type WebhookConfig } from './webhook-config.ts';
 export interface WebhookInput {
   description?: string | undefined;
   secrets?: string[] | undefined;
+  /** In place of a list of one. */
+  secret?: string | undefined;
   options?: Record<string, string> | undefined;
   filter?: EndpointFilter | null | undefined;
   channels?: string[] | undefined;
@@ -44,7 +46,7 @@ export function changeWebhook(
   const provider = readProvider(current.provider, input.options ?? null);
   if (Array.isArray(provider)) return provider;
   const errors: FieldError[] = [
-    ...checkSecrets(input.secrets ?? [], provider),
+    ...checkSecrets(input, provider),
     ...checkFilter(input.filter ?? {}),
     ...checkChannels(input.channels ?? []),
     ...checkResponse(input.response ?? null),
@@ -73,12 +75,13 @@ export function changeWebhook(
         : response && { ...response, headers: response.headers ?? {}, body: response.body ?? '' },
     capture: input.capture ?? current.capture,
   };
-  const secrets: SourceSecret[] = (input.secrets ?? []).map((secret) => ({ name: WEBHOOK_SECRET, secret }));
+  const givenSecrets = input.secret === undefined ? input.secrets : [input.secret];
+  const secrets: SourceSecret[] = (givenSecrets ?? []).map((secret) => ({ name: WEBHOOK_SECRET, secret }));
   for (const [name, secret] of given) {
     if (secretOptions.includes(name)) secrets.push({ name: optionSecretName(name), secret });
   }
   const names = [
-    ...(input.secrets === undefined ? [] : [WEBHOOK_SECRET]),
+    ...(givenSecrets === undefined ? [] : [WEBHOOK_SECRET]),
     ...(options === undefined ? [] : secretOptions.map(optionSecretName)),
   ];
   return { config, names, secrets };
@@ -108,11 +111,14 @@ export function checkNewSecret(secret: string, { provider, kept }: { provider: s
   return message === null ? [] : [{ path: '/secret', message }];
 }
 
-function checkSecrets(secrets: readonly string[], provider: Provider): FieldError[] {
-  return secrets.flatMap((secret, i) => {
-    const message = secretProblem(provider, secret);
-    return message === null ? [] : [{ path: `/secrets/${i}`, message }];
-  });
+function checkSecrets({ secret, secrets }: WebhookInput, provider: Provider): FieldError[] {
+  const at = (path: string, given: string): FieldError[] => {
+    const message = secretProblem(provider, given);
+    return message === null ? [] : [{ path, message }];
+  };
+  if (secret === undefined) return (secrets ?? []).flatMap((given, i) => at(`/secrets/${i}`, given));
+  if (secrets !== undefined) return [{ path: '/secret', message: 'Give `secret` or `secrets`, not both.' }];
+  return at('/secret', secret);
 }
 
 export function checkChannels(channels: string[]): FieldError[] {

@@ -4,6 +4,7 @@ import { hash } from 'node:crypto';
 import { TidingsError } from '../core/errors.ts';
 import type { NewEvent } from '../core/event.ts';
 import type { SourceKey } from '../log/claim.ts';
+import { type NewSourceRequest, NO_SOURCE_PLACE } from '../storage/source-requests.ts';
 import type { CertificateStore } from './certificate-store.ts';
 import { explainRefusal } from './explain-refusal.ts';
 import { type Received, receive } from './receive.ts';
@@ -11,13 +12,14 @@ import { receivedEvent } from './received-event.ts';
 import { redact } from './redaction.ts';
 import type { Refused } from './refusal.ts';
 import type { RequestLog } from './request-log.ts';
-import type { SourceDirectory } from './source-directory.ts';
+import { SOURCE_TOKEN_PATTERN, type SourceDirectory } from './source-directory.ts';
 import type { WebhookRequest } from './webhook-request.ts';
 import type { WebhookResponse } from './webhook-response.ts';
 import type { WebhookSource } from './webhook-source.ts';
 
 /** Why a request did not become an event, beside the causes of a refusal. */
 export const INGEST_CAUSES = [
+  'unknown_source',
   'too_large',
   'rate_limited',
   'paused',
@@ -99,7 +101,7 @@ export class Ingest {
       if (!(error instanceof TidingsError)) this.#parts.onError(error);
       return LATER;
     }
-    if (source === null) return UNKNOWN;
+    if (source === null) return this.#unknown(token, request);
     const outcome = await this.#take(source, request);
     if (source.config.capture || (outcome.cause !== null && outcome.cause !== 'not_stored')) {
       this.#keep(source, request, outcome);
@@ -110,7 +112,7 @@ export class Ingest {
   /** The answer to a request whose body was not read to its end; `request` has what was. */
   async refuseTooLarge(token: string, request: IngestRequest, detail: string): Promise<WebhookResponse> {
     const source = await Promise.resolve(this.#parts.directory.find(token)).catch(() => null);
-    if (source === null) return UNKNOWN;
+    if (source === null) return this.#unknown(token, request);
     this.#keep(source, request, without(TOO_LARGE, 'too_large', detail));
     return TOO_LARGE;
   }
@@ -221,28 +223,44 @@ export class Ingest {
   }
 
   #keep(source: WebhookSource, request: IngestRequest, outcome: Outcome): void {
-    const { requests, newId, now } = this.#parts;
     const { appId, id: sourceId } = source.source;
-    const { cause, type, eventId, response } = outcome;
-    requests.add(sourceId, cause, () => {
+    this.#parts.requests.add(sourceId, outcome.cause, () => {
       const { reason, detail } = this.#explain(source, request, outcome);
-      return {
-        ...redact({ rawHeaders: request.rawHeaders, query: request.rawQuery, rawBody: request.rawBody }, source.hidden),
-        appId,
-        sourceId,
-        id: newId('request'),
-        receivedMs: now(),
-        cause,
-        reason,
-        detail: detail === null ? null : detail.replaceAll('\u0000', ''),
-        method: request.method,
-        remoteAddress: request.remoteAddress,
-        status: response.status,
-        type,
-        eventId,
-        repeats: 0,
-      };
+      const described = this.#describe(request, source.hidden, outcome);
+      return { ...described, appId, sourceId, reason, detail: detail?.replaceAll('\u0000', '') ?? null };
     });
+  }
+
+  /** A request that nobody knows whose it is: kept for those who run the server, with as much of the address as gives no other away. */
+  #unknown(token: string, request: IngestRequest): WebhookResponse {
+    const outcome = without(UNKNOWN, 'unknown_source', `No source has the address /in/${shortened(token)}.`);
+    this.#parts.requests.add(NO_SOURCE_PLACE.sourceId, outcome.cause, () => ({
+      ...this.#describe(request, [], outcome),
+      ...NO_SOURCE_PLACE,
+      reason: null,
+      detail: outcome.detail,
+    }));
+    return UNKNOWN;
+  }
+
+  #describe(
+    { method, rawHeaders, rawQuery, rawBody, remoteAddress }: IngestRequest,
+    hidden: readonly string[],
+    { cause, type, eventId, response }: Outcome,
+  ): Omit<NewSourceRequest, 'appId' | 'sourceId' | 'reason' | 'detail'> {
+    const { newId, now } = this.#parts;
+    return {
+      ...redact({ rawHeaders, query: rawQuery, rawBody }, hidden),
+      id: newId('request'),
+      receivedMs: now(),
+      cause,
+      method,
+      remoteAddress,
+      status: response.status,
+      type,
+      eventId,
+      repeats: 0,
+    };
   }
 
   #explain(
@@ -271,6 +289,11 @@ export class Ingest {
 export function externalKey(externalId: string): string {
   // Postgres stores no U+0000, and an index takes no key of any length.
   return PLAIN_ID.test(externalId) ? `i:${externalId}` : `h:${hash('sha256', externalId, 'base64url')}`;
+}
+
+/** Enough to be told from others, and too little to be guessed from. */
+function shortened(token: string): string {
+  return SOURCE_TOKEN_PATTERN.test(token) ? `${token.slice(0, 6)}…` : '…';
 }
 
 function bodyKey(type: string, rawBody: Buffer): string {

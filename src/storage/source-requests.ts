@@ -37,20 +37,25 @@ export interface NewSourceRequest extends SourceRequest {
 /** So many are kept of a source. */
 export const MAX_KEPT_REQUESTS = 1000;
 
+const ZERO_UUID = '00000000-0000-0000-0000-000000000000';
+/** The place of requests to addresses that are no source's. */
+export const NO_SOURCE_PLACE = { appId: idFromUuid('app', ZERO_UUID), sourceId: idFromUuid('source', ZERO_UUID) };
+
 // By a join: a source that was deleted gets no rows that outlive it.
 const INSERT = {
   name: 'insert_source_requests',
   text: `
 INSERT INTO source_requests (app_id, source_id, request_id, received_at, cause, reason, detail, method, path, headers, body,
   body_bytes, remote_address, status, type, event_id, repeats)
-SELECT s.app_id, s.source_id, r.request_id, to_timestamp(r.received_ms / 1000), r.cause, r.reason, r.detail, r.method, r.path,
+SELECT r.app_id, r.source_id, r.request_id, to_timestamp(r.received_ms / 1000), r.cause, r.reason, r.detail, r.method, r.path,
   r.headers, r.body, r.body_bytes, r.remote_address, r.status, r.type, r.event_id, r.repeats
 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::float8[], $5::text[], $6::text[], $7::text[], $8::text[], $9::jsonb[], $10::bytea[],
   $11::integer[], $12::text[], $13::smallint[], $14::text[], $15::text[], $16::integer[],
   $17::text[])
   AS r(app_id, source_id, request_id, received_ms, cause, detail, method, path, headers, body, body_bytes, remote_address, status, type, event_id,
     repeats, reason)
-JOIN sources s ON s.app_id = r.app_id AND s.source_id = r.source_id
+LEFT JOIN sources s ON s.app_id = r.app_id AND s.source_id = r.source_id
+WHERE s.source_id IS NOT NULL OR r.source_id = '${ZERO_UUID}'
 ON CONFLICT (app_id, source_id, request_id) DO NOTHING`,
 } satisfies Query;
 

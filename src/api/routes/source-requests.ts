@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { TidingsError } from '../../core/errors.ts';
 import { parseId } from '../../core/id.ts';
 import { RequestWatch } from '../../inbound/request-watch.ts';
-import { listSourceRequests } from '../../storage/source-requests.ts';
-import { appAccess } from '../access.ts';
+import { listSourceRequests, NO_SOURCE_PLACE } from '../../storage/source-requests.ts';
+import { access, appAccess } from '../access.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
 import { cutPage, decodePage, idKey, PAGE_QUERY, pageOf } from '../page.ts';
 import { invalidFields, PROBLEM_RESPONSES } from '../problem.ts';
@@ -43,6 +43,28 @@ export function sourceRequestRoutes(server: ApiServer, context: ApiContext): voi
       const { id } = await knownSource(context, request.appId, request.params.source);
       const place = { appId: request.appId, sourceId: id };
       const requests = await listSourceRequests(context.db, place, { limit: limit + 1, before, cause });
+      return cutPage(requests.map(renderRequest), limit, (one) => one.id);
+    },
+  );
+
+  server.get(
+    '/v1/source-requests',
+    {
+      ...access(context, { permission: 'read', instanceOnly: true }),
+      schema: {
+        tags: ['Sources'],
+        operationId: 'listUnknownSourceRequests',
+        summary: 'List the requests to addresses that are no source',
+        description:
+          'For those who run the server: what came to `/in/` with a token that no source has, or has any more; newest first. The first six characters of the token are told. At most 1,000 are kept, for days. Needs a key for the whole instance.',
+        querystring: z.strictObject(PAGE_QUERY),
+        response: { 200: pageOf(RequestSchema), ...PROBLEM_RESPONSES },
+      },
+    },
+    async (request) => {
+      const { limit, page } = request.query;
+      const before = decodePage(page, idKey('request'));
+      const requests = await listSourceRequests(context.db, NO_SOURCE_PLACE, { limit: limit + 1, before, cause: null });
       return cutPage(requests.map(renderRequest), limit, (one) => one.id);
     },
   );
