@@ -7,6 +7,7 @@ import { IdGenerator } from '../src/core/id.ts';
 import { generateMasterKey, parseMasterKey, SecretBox } from '../src/core/secret-box.ts';
 import { Fetches } from '../src/inbound/fetch/fetches.ts';
 import { HttpFetcher } from '../src/inbound/fetch/http-fetcher.ts';
+import { SourceTransforms } from '../src/inbound/source-transforms.ts';
 import { Catalogue } from '../src/log/catalogue.ts';
 import { createKey, PERMISSIONS, type Permission } from '../src/storage/api-keys.ts';
 import { ensureBuiltinApp } from '../src/storage/apps.ts';
@@ -70,6 +71,7 @@ export async function testApp(): Promise<TestApp> {
     fetcher: new HttpFetcher({ rules: { allowHttp: true, allowPrivate: ['127.0.0.0/8'] } }),
     version: '0.0.0',
     appendFetched: async () => [],
+    transforms: new SourceTransforms(transforms),
     append: async () => {},
     slots: () => [],
     newRunId: () => ids.id('run'),

@@ -197,13 +197,20 @@ describe('receiving webhooks of others', () => {
       const answers: string[] = [];
       for (const { language, code } of codeBlocks(readDocument('docs/guide/inbound.md'))) {
         if (language === 'sh') answers.push(await shell.run(code.replaceAll(RECEIVER_PORT, port)));
+        if (language === 'js') await writeFile(join(cli.folder, 'pushes.js'), code);
       }
-      expect(answers).toHaveLength(6);
+      expect(answers).toHaveLength(7);
       expect(answers.join('\n')).not.toMatch(/urn:tidings:error|curl: /);
-      const [created, sent, refused, bin, rotated, forwarded] = answers;
+      const [created, sent, transformed, refused, bin, rotated, forwarded] = answers;
       expect(created).toMatch(/"path":"\/in\/\w{26}"/);
       expect(sent).toMatch(/^200\n/);
       expect(sent).toContain('"data":{"ref":"refs/heads/main","commits":[]}');
+      expect(transformed).toContain('"type":"branch.pushed"');
+      expect(transformed).toContain('"channels":["branch:main"],"data":{"branch":"main","commits":2}');
+      expect(transformed).not.toContain('"branch":"v1"');
+      expect(transformed).toContain('returned null. refs/tags/v1 is no branch');
+      expect(transformed).toMatch(/^500$/m);
+      expect(transformed).toContain('"cause":"transform_failed"');
       expect(refused).toContain('"reason":"no_match"');
       expect(bin).toContain('"path":"/in/…?from=me"');
       expect(rotated).toContain('"secrets":2');

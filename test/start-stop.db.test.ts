@@ -12,6 +12,7 @@ import { Fetches } from '../src/inbound/fetch/fetches.ts';
 import { HttpFetcher } from '../src/inbound/fetch/http-fetcher.ts';
 import { RequestLog } from '../src/inbound/request-log.ts';
 import { RequestWatch } from '../src/inbound/request-watch.ts';
+import { SourceTransforms } from '../src/inbound/source-transforms.ts';
 import { Catalogue } from '../src/log/catalogue.ts';
 import { EventCache } from '../src/log/event-cache.ts';
 import { GapReader } from '../src/log/gap-reader.ts';
@@ -119,6 +120,7 @@ function setup() {
     fetcher: new HttpFetcher({ rules }),
     version: 'test',
     appendFetched: (request) => writer.appendFetched(request),
+    transforms: new SourceTransforms(transforms),
     append: (request) => writer.append(request),
     slots: () => [0, 1],
     newRunId: () => testIds.id('run'),

@@ -1,6 +1,7 @@
 // A source as it is created or changed by the API: of either kind, put together and checked as a whole before it is stored.
 import type { z } from 'zod';
 import type { Source, SourceSecret } from '../core/source.ts';
+import { changeTransformation, checkTransformation, NO_TRANSFORMATION } from '../core/transformation.ts';
 import { changeWebhook, checkChannels, type WebhookInput } from '../inbound/change-webhook.ts';
 import { type ChangedFetch, changeFetch, type FetchChange } from '../inbound/fetch/change-fetch.ts';
 import { FETCH_AUTH_SECRET } from '../inbound/fetch/fetch-auth.ts';
@@ -17,12 +18,15 @@ import {
 } from './source-json.ts';
 
 export interface SourceToStore {
-  config: object;
+  config: WebhookConfig | FetchSourceConfig;
   isFetched: boolean;
   /** The names of the secrets that are replaced, and what by. */
   names: string[];
   secrets: SourceSecret[];
 }
+
+/** What sources of both kinds have. */
+const COMMON_MEMBERS = ['description', 'channels', 'transform'];
 
 type CheckUrl = ApiContext['checkUrl'];
 type NewSource = z.infer<typeof NewSourceSchema>;
@@ -32,7 +36,7 @@ type SourceChange = Omit<z.infer<typeof SourceChangeSchema>, 'uid' | 'paused'>;
 export function newSource(checkUrl: CheckUrl, input: NewSource): SourceToStore {
   if (input.kind === 'fetch') {
     const { kind: _, uid: __, ...members } = input;
-    return fetchSource(checkUrl, { description: '', channels: [], fetch: null }, members);
+    return fetchSource(checkUrl, { description: '', channels: [], transform: NO_TRANSFORMATION, fetch: null }, members);
   }
   const { kind: _, uid: __, provider, fetch, ...members } = input;
   // A new source has all the options that it needs.
@@ -44,7 +48,7 @@ export function newSource(checkUrl: CheckUrl, input: NewSource): SourceToStore {
 export function changedSource(checkUrl: CheckUrl, stored: Source, input: SourceChange): SourceToStore {
   const given = Object.keys(input).filter((name) => input[name as keyof SourceChange] !== undefined);
   const isOther = (name: string): boolean =>
-    name !== 'description' && name !== 'channels' && Object.hasOwn(FETCH_MEMBERS, name) !== (stored.kind === 'fetch');
+    !COMMON_MEMBERS.includes(name) && Object.hasOwn(FETCH_MEMBERS, name) !== (stored.kind === 'fetch');
   const errors = given.filter(isOther).map((name) => ({
     path: `/${name}`,
     message: `A source of kind ${stored.kind} has no ${name}${stored.kind === 'webhook' ? ' of its own: write it within fetch' : ''}.`,
@@ -54,17 +58,22 @@ export function changedSource(checkUrl: CheckUrl, stored: Source, input: SourceC
   return webhookSource(checkUrl, webhookConfig(stored), input);
 }
 
-type FetchInput = FetchChange & { description?: string | undefined; channels?: string[] | undefined };
+type FetchInput = FetchChange & {
+  description?: string | undefined;
+  channels?: string[] | undefined;
+  transform?: string | null | undefined;
+};
 
 function fetchSource(
   checkUrl: CheckUrl,
   current: Omit<FetchSourceConfig, 'fetch'> & { fetch: FetchSourceConfig['fetch'] | null },
-  { description = current.description, channels = current.channels, ...change }: FetchInput,
+  { description = current.description, channels = current.channels, transform: code, ...change }: FetchInput,
 ): SourceToStore {
-  const errors = checkChannels(channels);
+  const errors = [...checkChannels(channels), ...(code == null ? [] : checkTransformation(code, '/transform'))];
   if (errors.length > 0) throw invalidFields(errors);
   const changed = acceptedFetch(checkUrl, changeFetch(current.fetch ?? {}, change));
-  return { ...changed, config: { description, channels, fetch: changed.config }, isFetched: true };
+  const transform = code === undefined ? current.transform : changeTransformation(current.transform, code);
+  return { ...changed, config: { description, channels, transform, fetch: changed.config }, isFetched: true };
 }
 
 function webhookSource(

@@ -1,6 +1,7 @@
 // Sources as the API shows and takes them.
 import { z } from 'zod';
 import { type Source, WEBHOOK_SECRET } from '../core/source.ts';
+import { NO_TRANSFORMATION, type Transformation } from '../core/transformation.ts';
 import { MAX_SOURCE_SECRETS } from '../inbound/change-webhook.ts';
 import { FETCH_MEMBERS, type FetchConfig } from '../inbound/fetch/fetch-config.ts';
 import { WEBHOOK_DEFAULTS, type WebhookConfig } from '../inbound/webhook-config.ts';
@@ -59,6 +60,23 @@ const WEBHOOK_MEMBERS = {
     .describe('Keep every request to be looked at for a while, not only those that are refused.'),
 };
 
+const TRANSFORM_MEMBER = {
+  transform: z
+    .string()
+    .nullish()
+    .describe(
+      'JavaScript that what passes the filter goes through before it is stored: `export default (event) => event`, or null to leave it out; null for none.',
+    ),
+};
+
+const SHOWN_TRANSFORM = {
+  transform: z
+    .string()
+    .nullable()
+    .describe('JavaScript that each event goes through before it is stored; null = none.'),
+  transformVersion: z.int().describe('Raised by each new code; 0 = there never was any.'),
+};
+
 const FETCHED =
   'What is fetched behind the webhooks, so that a lost one is found: an item whose key is the id of an event that has come is not told again. Replaced as a whole.';
 
@@ -67,6 +85,7 @@ const NewWebhookSource = z
     kind: z.literal('webhook'),
     provider: z.string().max(64).describe('Such as `github`; docs/reference/providers.md lists them.'),
     ...WEBHOOK_MEMBERS,
+    ...TRANSFORM_MEMBER,
     fetch: FetchSchema.optional().describe(FETCHED),
   })
   .meta({ id: 'NewWebhookSource' });
@@ -77,6 +96,7 @@ const NewFetchSource = z
     uid: WEBHOOK_MEMBERS.uid,
     description: WEBHOOK_MEMBERS.description,
     channels: WEBHOOK_MEMBERS.channels,
+    ...TRANSFORM_MEMBER,
     ...FETCH_MEMBERS,
   })
   .meta({ id: 'NewFetchSource' });
@@ -88,6 +108,7 @@ export const NewSourceSchema = z
 export const SourceChangeSchema = z
   .strictObject({
     ...WEBHOOK_MEMBERS,
+    ...TRANSFORM_MEMBER,
     fetch: FetchSchema.nullish().describe(FETCHED),
     ...FETCH_CHANGE_MEMBERS,
     paused: z
@@ -131,6 +152,7 @@ const WebhookSourceSchema = z
     secrets: z.int().describe('How many are good now; they are not shown.'),
     options: z.record(z.string(), z.string()).describe('Without those that are secret.'),
     filter: StoredFilterSchema,
+    ...SHOWN_TRANSFORM,
     channels: z.array(z.string()),
     deduplicateSeconds: z.int(),
     rate: z.object({ perSecond: z.number() }).nullable(),
@@ -146,6 +168,7 @@ const FetchSourceSchema = z
     ...COMMON,
     description: z.string(),
     channels: z.array(z.string()),
+    ...SHOWN_TRANSFORM,
     ...FETCH_SHOWN_MEMBERS,
   })
   .meta({ id: 'FetchSource' });
@@ -165,18 +188,23 @@ export function renderSource(source: Source): z.infer<typeof SourceSchema> {
     updatedAt: updatedAt.toISOString(),
   } as const;
   if (source.kind === 'fetch') {
-    const { fetch, ...rest } = fetchSourceConfig(source);
-    return { kind: 'fetch', ...common, ...rest, ...fetch };
+    const { fetch, transform, ...rest } = fetchSourceConfig(source);
+    return { kind: 'fetch', ...common, ...rest, ...renderTransform(transform), ...fetch };
   }
-  const { ratePerSecond, ...config } = webhookConfig(source);
+  const { ratePerSecond, transform, ...config } = webhookConfig(source);
   return {
     kind: 'webhook',
     ...common,
     ...config,
+    ...renderTransform(transform),
     path: `/in/${source.token}`,
     secrets: source.secretNames.filter((name) => name === WEBHOOK_SECRET).length,
     rate: ratePerSecond === null ? null : { perSecond: ratePerSecond },
   };
+}
+
+function renderTransform({ code, version }: Transformation): { transform: string | null; transformVersion: number } {
+  return { transform: code, transformVersion: version };
 }
 
 export function webhookConfig({ config }: Pick<Source, 'config'>): WebhookConfig {
@@ -187,6 +215,7 @@ export function webhookConfig({ config }: Pick<Source, 'config'>): WebhookConfig
 export interface FetchSourceConfig {
   description: string;
   channels: string[];
+  transform: Transformation;
   fetch: FetchConfig;
 }
 
@@ -194,6 +223,7 @@ export function fetchSourceConfig({ config }: Pick<Source, 'config'>): FetchSour
   return {
     description: '',
     channels: [],
+    transform: NO_TRANSFORMATION,
     ...(config as Partial<FetchSourceConfig> & Pick<FetchSourceConfig, 'fetch'>),
   };
 }

@@ -11,12 +11,14 @@ export const RequestSchema = z
       .string()
       .nullable()
       .describe(
-        'Why it did not become an event: `unknown_source`, `bad_signature`, `bad_handshake`, `method_not_allowed`, `not_ready`, `too_large`, `rate_limited`, `paused`, `duplicate`, `filtered`, `not_fetched`; null when it did, or was a handshake.',
+        'Why it did not become an event: `unknown_source`, `bad_signature`, `bad_handshake`, `method_not_allowed`, `not_ready`, `too_large`, `rate_limited`, `paused`, `duplicate`, `filtered`, `transform_failed`, `transform_unavailable`, `not_fetched`; null when it did, or was a handshake.',
       ),
     reason: z
       .string()
       .nullable()
-      .describe('What exactly was wrong, such as `timestamp_too_old` or `body_changed`; null where the cause says it.'),
+      .describe(
+        'What exactly was wrong, such as `timestamp_too_old`, `body_changed` or `transform_timeout`; null where the cause says it.',
+      ),
     detail: z.string().nullable().describe('The same in words, with what to look at.'),
     method: z.string(),
     path: z.string(),

@@ -6,6 +6,7 @@ import { Ingest } from '../inbound/ingest.ts';
 import { learnSecret } from '../inbound/learn-secret.ts';
 import { RequestLog } from '../inbound/request-log.ts';
 import { SourceDirectory } from '../inbound/source-directory.ts';
+import type { SourceTransforms } from '../inbound/source-transforms.ts';
 import { buildVisit } from '../inbound/visit.ts';
 import type { Writer } from '../log/writer.ts';
 import type { AddressRules } from '../net/address-guard.ts';
@@ -17,11 +18,12 @@ export interface InboundParts {
   ids: IdGenerator;
   rules: AddressRules;
   writer: Writer;
+  transforms: SourceTransforms;
   onError: (error: unknown) => void;
 }
 
 /** `requests` is to be started before the first request is received, and stopped after the last. */
-export function buildInbound({ db, box, ids, rules, writer, onError }: InboundParts): {
+export function buildInbound({ db, box, ids, rules, writer, transforms, onError }: InboundParts): {
   ingest: Ingest;
   requests: RequestLog;
 } {
@@ -33,6 +35,7 @@ export function buildInbound({ db, box, ids, rules, writer, onError }: InboundPa
     directory,
     requests,
     certificates: new CertificateStore({ visit, now }),
+    transforms,
     append: (request) => writer.append(request),
     newId: (kind) => ids.id(kind),
     now,

@@ -9,6 +9,7 @@ import { IdGenerator } from '../core/id.ts';
 import { SecretBox } from '../core/secret-box.ts';
 import { Fetches } from '../inbound/fetch/fetches.ts';
 import { HttpFetcher } from '../inbound/fetch/http-fetcher.ts';
+import { SourceTransforms } from '../inbound/source-transforms.ts';
 import { Catalogue } from '../log/catalogue.ts';
 import { EventCache } from '../log/event-cache.ts';
 import { GapReader } from '../log/gap-reader.ts';
@@ -285,12 +286,14 @@ async function start(
     return pushingStopped;
   };
   await parts.use({ start: startPushing, stop: stopPushing });
+  const sourceTransforms = new SourceTransforms(transforms);
   const fetches = new Fetches({
     db,
     box,
     fetcher: new HttpFetcher({ rules }),
     version: VERSION,
     appendFetched: (request) => writer.appendFetched(request),
+    transforms: sourceTransforms,
     append: (request) => writer.append(request),
     slots: () => ownership.heldSlots(),
     newRunId: () => ids.id('run'),
@@ -322,7 +325,9 @@ async function start(
   );
   await parts.use(new HeadsPoll({ db, tail, onAppDeleted: (appId) => dispatcher.configChanged(appId), onError }));
 
-  const inbound = roles.includes('inbound') ? buildInbound({ db, box, ids, rules, writer, onError }) : null;
+  const inbound = roles.includes('inbound')
+    ? buildInbound({ db, box, ids, rules, writer, transforms: sourceTransforms, onError })
+    : null;
   if (inbound !== null) await parts.use(inbound.requests);
 
   const server = await buildServer({

@@ -18,5 +18,6 @@ describe('origin', () => {
     const inBase64 = Buffer.from(JSON.stringify({ contentType: '', base64: bytes.toString('base64') }));
     expect(originalBody(inBase64, { ...whole, body: 'base64' })?.equals(bytes)).toBe(true);
     expect(originalBody(Buffer.from('null'), { ...whole, body: 'base64' })).toBeNull();
+    expect(originalBody(inText, { ...whole, body: 'changed' })).toBeNull();
   });
 });

@@ -1,8 +1,8 @@
 // What an event that came in from outside keeps of the request that brought it, so that it can be sent on as it was received (format
 // `original`). The body itself is in `data`: as it is when it was JSON, else inside an object that says what it was.
 
-/** Where the body is: `data` is it, or `data.text` or `data.base64` is. */
-export const ORIGIN_BODIES = ['data', 'text', 'base64'] as const;
+/** Where the body is: `data` is it, or `data.text` or `data.base64` is; `changed`: nowhere, the source's transformation gave other data. */
+export const ORIGIN_BODIES = ['data', 'text', 'base64', 'changed'] as const;
 
 export interface Origin {
   /** Empty when the request had none. */
@@ -23,6 +23,7 @@ export function parseOrigin(bytes: Buffer): Origin {
 /** The body byte for byte as it was received; null when `data` is not what it was. */
 export function originalBody(data: Buffer, { body }: Origin): Buffer | null {
   if (body === 'data') return data;
+  if (body === 'changed') return null;
   const value = JSON.parse(data.toString('utf8')) as { text?: unknown; base64?: unknown } | null;
   const kept = body === 'text' ? value?.text : value?.base64;
   return typeof kept === 'string' ? Buffer.from(kept, body === 'text' ? 'utf8' : 'base64') : null;

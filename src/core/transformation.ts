@@ -35,6 +35,8 @@ export type Verdict =
       /** Path and query in place of the URL's. */
       path: string | null;
       headers: Record<string, string> | null;
+      /** As they were returned, whatever they are: only sources have a use for them. */
+      channels?: unknown;
     }
   | { kind: 'filtered'; reason: string }
   | { kind: 'failed'; reason: TransformationFailure; error: TransformationError }

@@ -5,6 +5,7 @@ import { CHANNEL_PATTERN, MAX_CHANNELS } from '../core/event.ts';
 import { checkFilter } from '../core/filter.ts';
 import { headerNameFault, headerValueFault } from '../core/request-header.ts';
 import { type SourceSecret, WEBHOOK_SECRET } from '../core/source.ts';
+import { changeTransformation, checkTransformation } from '../core/transformation.ts';
 import { configureProvider, secretProblem } from './configure-provider.ts';
 import type { Provider } from './provider.ts';
 import { findProvider } from './provider-table.ts';
@@ -18,6 +19,7 @@ export interface WebhookInput {
   secret?: string | undefined;
   options?: Record<string, string> | undefined;
   filter?: EndpointFilter | null | undefined;
+  transform?: string | null | undefined;
   channels?: string[] | undefined;
   deduplicateSeconds?: number | null | undefined;
   rate?: { perSecond: number } | null | undefined;
@@ -48,11 +50,12 @@ export function changeWebhook(
   const errors: FieldError[] = [
     ...checkSecrets(input, provider),
     ...checkFilter(input.filter ?? {}),
+    ...(input.transform == null ? [] : checkTransformation(input.transform, '/transform')),
     ...checkChannels(input.channels ?? []),
     ...checkResponse(input.response ?? null),
   ];
   if (errors.length > 0) return errors;
-  const { filter, deduplicateSeconds, rate, response, options } = input;
+  const { filter, transform, deduplicateSeconds, rate, response, options } = input;
   const secretOptions = (provider.options ?? []).filter(({ secret }) => secret === true).map(({ name }) => name);
   const given = Object.entries(options ?? {});
   const config: WebhookConfig = {
@@ -63,6 +66,7 @@ export function changeWebhook(
         ? current.options
         : Object.fromEntries(given.filter(([name]) => !secretOptions.includes(name))),
     filter: filter === undefined ? current.filter : (filter ?? defaults.filter),
+    transform: transform === undefined ? current.transform : changeTransformation(current.transform, transform),
     channels: input.channels ?? current.channels,
     deduplicateSeconds:
       deduplicateSeconds === undefined

@@ -44,6 +44,7 @@ function setup(append: IngestParts['append'], find: Partial<SourceDirectoryParts
     requests: new RequestLog({ db, now, onError }),
     certificates: new CertificateStore({ visit, now }),
     append,
+    transforms: { apply: () => Promise.reject(new Error('Nothing is transformed here.')) },
     newId: (kind) => ids.id(kind),
     now,
     learnSecret: async () => {},

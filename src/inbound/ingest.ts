@@ -13,6 +13,7 @@ import { redact } from './redaction.ts';
 import type { Refused } from './refusal.ts';
 import type { RequestLog } from './request-log.ts';
 import { SOURCE_TOKEN_PATTERN, type SourceDirectory } from './source-directory.ts';
+import type { SourceTransforms, Transformed } from './source-transforms.ts';
 import type { WebhookRequest } from './webhook-request.ts';
 import type { WebhookResponse } from './webhook-response.ts';
 import type { WebhookSource } from './webhook-source.ts';
@@ -25,6 +26,8 @@ export const INGEST_CAUSES = [
   'paused',
   'duplicate',
   'filtered',
+  'transform_failed',
+  'transform_unavailable',
   'not_fetched',
   'not_stored',
 ] as const;
@@ -46,6 +49,7 @@ export interface IngestParts {
     idempotency: null;
     received?: SourceKey;
   }) => Promise<{ id: string; duplicate: boolean }[]>;
+  transforms: Pick<SourceTransforms, 'apply'>;
   newId: (kind: 'event' | 'request') => string;
   now: () => number;
   /** Keeps the secret that a provider gave in a handshake. */
@@ -63,11 +67,16 @@ interface Outcome {
   type: string | null;
   eventId: string | null;
   refusal?: Refused;
+  /** What was wrong, where the cause is too coarse. */
+  reason?: string;
 }
 
 /** Searching for what was wrong costs many times a verification: it takes at most this share of the time, after a burst of so long. */
 const EXPLAINING_SHARE = 0.05;
 const EXPLAINING_BURST_MS = 100;
+
+/** Providers wait for seconds, and not for many. */
+const MAX_WAIT_MS = 2000;
 
 const PLAIN_ID = /^[\x20-\x7e]{1,256}$/;
 
@@ -75,6 +84,8 @@ const UNKNOWN = answer(404, 'There is no source at this address.');
 const TOO_LARGE = answer(413, 'The body is too large.');
 const LIMITED = answer(429, 'Too many requests.', 1);
 const PAUSED = answer(503, 'This address is paused.', 60);
+// Sent again at once it would fail again: the code is to be mended first.
+const FAILED = answer(500, 'The request could not be taken. Send it again.', 60);
 const LATER = answer(503, 'The request could not be stored. Send it again.', 1);
 
 export class Ingest {
@@ -157,7 +168,7 @@ export class Ingest {
     const nowMs = this.#parts.now();
     const id = this.#parts.newId('event');
     const { channels } = config;
-    const event = receivedEvent(request, { id, type, timeMs: nowMs, channels, secrets: hidden });
+    let event = receivedEvent(request, { id, type, timeMs: nowMs, channels, secrets: hidden });
     const response = config.response ?? received.response;
     if (!source.filter.matches(event)) {
       return { response, cause: 'filtered', detail: 'The filter of the source does not take it.', type, eventId: null };
@@ -169,6 +180,15 @@ export class Ingest {
       }
       bucket.take(nowMs);
     }
+    const { transform } = config;
+    if (transform.code !== null) {
+      const transformed = await this.#parts.transforms.apply({ appId, transform, event, maxWaitMs: MAX_WAIT_MS });
+      if (transformed.kind !== 'event') {
+        bucket?.giveBack();
+        return { ...untransformed(transformed, response), type };
+      }
+      event = transformed.event;
+    }
     const key = this.#keyOf(source, request, received);
     try {
       const [stored] = await this.#parts.append({
@@ -177,7 +197,7 @@ export class Ingest {
         idempotency: null,
         ...(key && { received: key }),
       });
-      if (!stored.duplicate) return { response, cause: null, detail: null, type, eventId: stored.id };
+      if (!stored.duplicate) return { response, cause: null, detail: null, type: event.type, eventId: stored.id };
       const detail = `It has come before, as the event ${stored.id}.`;
       return { response, cause: 'duplicate', detail, type, eventId: stored.id };
     } catch (error) {
@@ -266,9 +286,9 @@ export class Ingest {
   #explain(
     { provider, secrets, options }: WebhookSource,
     request: IngestRequest,
-    { refusal, detail }: Outcome,
+    { refusal, reason, detail }: Outcome,
   ): { reason: string | null; detail: string | null } {
-    if (refusal === undefined) return { reason: null, detail };
+    if (refusal === undefined) return { reason: reason ?? null, detail };
     const { certificates, now, onError } = this.#parts;
     const beganMs = performance.now();
     if (this.#explainedUntilMs > beganMs + EXPLAINING_BURST_MS / EXPLAINING_SHARE) return refusal;
@@ -302,6 +322,14 @@ function bodyKey(type: string, rawBody: Buffer): string {
 
 function without(response: WebhookResponse, cause: NonNullable<Outcome['cause']>, detail: string): Outcome {
   return { response, cause, detail, type: null, eventId: null };
+}
+
+/** What did not come through the source's transformation. It is acknowledged only where the code has said that it is not wanted. */
+function untransformed(transformed: Exclude<Transformed, { kind: 'event' }>, accepted: WebhookResponse): Outcome {
+  const { kind, detail } = transformed;
+  if (kind === 'filtered') return without(accepted, 'filtered', detail);
+  if (kind === 'unavailable') return without(LATER, 'transform_unavailable', detail);
+  return { ...without(FAILED, 'transform_failed', detail), reason: transformed.reason };
 }
 
 function answer(status: number, words: string, retryAfterSeconds?: number): WebhookResponse {

@@ -1,5 +1,6 @@
 // What a source of kind webhook is told to do, as it is stored.
 import type { EndpointFilter } from '../core/endpoint.ts';
+import { NO_TRANSFORMATION, type Transformation } from '../core/transformation.ts';
 import type { FetchConfig } from './fetch/fetch-config.ts';
 
 export interface WebhookConfig {
@@ -10,6 +11,8 @@ export interface WebhookConfig {
   options: Record<string, string>;
   /** Only what matches becomes an event. */
   filter: EndpointFilter;
+  /** What goes through the filter goes through its code. */
+  transform: Transformation;
   /** The channels that its events get. */
   channels: string[];
   /** For how long an event is known by the provider's id, or by its body where it has none; 0 = none is ever a duplicate. */
@@ -29,6 +32,7 @@ export const WEBHOOK_DEFAULTS: Omit<WebhookConfig, 'provider'> = {
   description: '',
   options: {},
   filter: {},
+  transform: NO_TRANSFORMATION,
   channels: [],
   deduplicateSeconds: 24 * 3600,
   ratePerSecond: null,

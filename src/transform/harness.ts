@@ -16,6 +16,7 @@ export type AnswerHead = { console: string[] } & (
       payload: Payload;
       type?: unknown;
       time?: unknown;
+      channels?: unknown;
       method?: unknown;
       path?: unknown;
       headers?: unknown;
@@ -119,7 +120,7 @@ export const HARNESS = `(() => {
       if (typeof value !== 'object' || isArray(value)) {
         return refused('It returned ' + (isArray(value) ? 'an array' : 'a ' + typeof value) + ', which is neither an event nor a request.');
       }
-      const { type, time, method, path, headers, body, data: newData } = value;
+      const { type, time, channels, method, path, headers, body, data: newData } = value;
       let payload = 'none', written = '';
       if (body !== undefined) {
         payload = typeof body === 'string' ? 'text' : 'json';
@@ -136,7 +137,7 @@ export const HARNESS = `(() => {
         return refused('It returned ' + written.length + ' characters; at most ' + maxChars + ' are allowed.');
       }
       const head = stringify({
-        console: lines, kind: 'sent', payload, type, time, method, path,
+        console: lines, kind: 'sent', payload, type, time, channels, method, path,
         headers: typeof headers === 'object' && headers !== null ? fromEntries(entries(headers)) : headers,
       });
       if (head.length > maxChars) return refused('Its type, path and headers are too long.');

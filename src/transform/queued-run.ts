@@ -8,7 +8,10 @@ import type { SandboxAnswer } from './sandbox.ts';
 export interface RunRequest {
   appId: string;
   code: string;
-  event: Pick<FormattedEvent, 'id' | 'type' | 'timeMs' | 'channels' | 'data'>;
+  event: Pick<FormattedEvent, 'id' | 'type' | 'timeMs' | 'channels' | 'data'> & {
+    /** What brought it, of one that came in from outside. */
+    request?: { headers: Record<string, string> };
+  };
 }
 
 /** How a run ended: an answer, or nothing that the code could help. */
@@ -44,8 +47,9 @@ export function queueRun(
 }
 
 /** The event as the code sees it, with the published bytes of `data`. */
-function jsonOf({ id, type, timeMs, channels, data }: RunRequest['event']): Buffer {
-  const head = `{"id":${JSON.stringify(id)},"type":${JSON.stringify(type)},"time":"${formatTime(timeMs)}","channels":${JSON.stringify(channels)},"data":`;
+function jsonOf({ id, type, timeMs, channels, request, data }: RunRequest['event']): Buffer {
+  const from = request === undefined ? '' : `"request":${JSON.stringify(request)},`;
+  const head = `{"id":${JSON.stringify(id)},"type":${JSON.stringify(type)},"time":"${formatTime(timeMs)}","channels":${JSON.stringify(channels)},${from}"data":`;
   return Buffer.concat([Buffer.from(head), data, CLOSE]);
 }
 

@@ -82,6 +82,7 @@ function sentOf(head: SentHead, payload: Buffer, given: GivenEvent): Verdict {
     method: methodOf(head.method),
     path: pathOf(head.path),
     headers,
+    ...(head.channels !== undefined && { channels: head.channels }),
   };
 }
 

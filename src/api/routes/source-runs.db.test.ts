@@ -34,6 +34,8 @@ describe('sources that are fetched', () => {
       reason: null,
       description: '',
       channels: ['shop'],
+      transform: null,
+      transformVersion: 0,
       url: api.url,
       key: 'id',
       auth: { type: 'bearer' },

@@ -39,6 +39,8 @@ describe('sources', () => {
       secrets: 2,
       options: {},
       filter: { types: ['github.*'], where: { 'data.ref': 'refs/heads/main' } },
+      transform: null,
+      transformVersion: 0,
       channels: ['repo:1'],
       deduplicateSeconds: 86_400,
       rate: { perSecond: 10 },

@@ -6,6 +6,7 @@ import { checkNewSecret } from '../../inbound/change-webhook.ts';
 import { createSource, deleteSource, updateSource } from '../../storage/source-changes.ts';
 import type { NamedSecrets } from '../../storage/source-secrets.ts';
 import { findSource, listSources, noSource } from '../../storage/sources.ts';
+import { acceptTransformation } from '../accepted-transformation.ts';
 import { appAccess } from '../access.ts';
 import type { ApiContext, ApiServer } from '../context.ts';
 import { creationKey } from '../idempotency-key.ts';
@@ -50,6 +51,7 @@ export function sourceRoutes(server: ApiServer, context: ApiContext): void {
     async (request, reply) => {
       const { uid = null, kind } = request.body;
       const { config, isFetched, ...secrets } = newSource(context.checkUrl, request.body);
+      await acceptTransformation(context, request.appId, request.body.transform ?? null);
       const source = await createSource(db, box, {
         id: ids.id('source'),
         appId: request.appId,
@@ -118,7 +120,12 @@ export function sourceRoutes(server: ApiServer, context: ApiContext): void {
     },
     async (request) => {
       const { uid, paused, ...input } = request.body;
-      const { id } = await knownSource(context, request.appId, request.params.source);
+      const known = await knownSource(context, request.appId, request.params.source);
+      const { id } = known;
+      if (input.transform != null && input.transform !== renderSource(known).transform) {
+        changedSource(context.checkUrl, known, input); // its text is looked at before it is loaded
+        await acceptTransformation(context, request.appId, input.transform);
+      }
       const source = await updateSource(db, box, { appId: request.appId, sourceId: id }, (stored) => {
         const { config, isFetched, ...secrets } = changedSource(context.checkUrl, stored, input);
         return {

@@ -9,6 +9,8 @@ export const FETCH_CAUSES = [
   'too_large',
   'too_few_items',
   'misconfigured',
+  'transform_failed',
+  'transform_unavailable',
   'overtaken',
   'not_stored',
   'internal',

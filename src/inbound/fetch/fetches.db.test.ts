@@ -12,6 +12,8 @@ import { askForFetch, findFetch } from '../../storage/fetch-state.ts';
 import { ensurePartitions } from '../../storage/partitions.ts';
 import { createSource, deleteSource, updateSource } from '../../storage/source-changes.ts';
 import { loadSourceSecrets } from '../../storage/source-secrets.ts';
+import { TransformPool } from '../../transform/transform-pool.ts';
+import { SourceTransforms } from '../source-transforms.ts';
 import { FETCH_AUTH_SECRET, takeOutSecrets } from './fetch-auth.ts';
 import type { FetchConfig } from './fetch-config.ts';
 import { Fetches } from './fetches.ts';
@@ -25,6 +27,7 @@ let api: Receiver;
 let writer: Writer;
 const errors: unknown[] = [];
 const running: Fetches[] = [];
+const pool = new TransformPool({ onError: (error) => errors.push(error) });
 beforeAll(async () => {
   [app, api] = await Promise.all([storedApp(), receiver()]);
   await ensureBuiltinApp(app.db);
@@ -41,7 +44,7 @@ afterEach(async () => {
   expect(errors.splice(0)).toEqual([]);
 });
 afterAll(async () => {
-  await writer.stop();
+  await Promise.all([writer.stop(), pool.stop()]);
   await Promise.all([app.close(), api.close()]);
 });
 
@@ -52,6 +55,7 @@ async function startFetches(more: Partial<ConstructorParameters<typeof Fetches>[
     fetcher: new HttpFetcher({ rules }),
     version: 'test',
     appendFetched: (request) => writer.appendFetched(request),
+    transforms: new SourceTransforms(pool),
     append: (request) => writer.append(request),
     slots: () => ALL_SLOTS,
     newRunId: () => app.ids.id('run'),

@@ -24,6 +24,7 @@ export interface FetchesParts {
   fetcher: Fetcher;
   version: string;
   appendFetched: Writer['appendFetched'];
+  transforms: RunParts['transforms'];
   /** The writer's, for operational events. */
   append: (request: { appId: string; events: NewEvent[]; idempotency: null }) => Promise<unknown>;
   /** Whose sources this process runs. */
@@ -188,7 +189,7 @@ export class Fetches {
   }
 
   #runParts(source: RunningSource): RunParts {
-    const { db, fetcher, version, now, appendFetched } = this.#parts;
+    const { db, fetcher, version, now, appendFetched, transforms } = this.#parts;
     const { signal } = this.#abort;
     return {
       db,
@@ -196,6 +197,7 @@ export class Fetches {
       version,
       now,
       appendFetched,
+      transforms,
       accessToken: async (refused) => {
         const { auth } = source.config;
         if (auth?.type !== 'oauth2') throw new Error('the source has no OAuth2');

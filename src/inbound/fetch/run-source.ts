@@ -2,12 +2,14 @@
 // of it is visible before: a run that is broken off is made again, and gives the same events.
 import { TidingsError } from '../../core/errors.ts';
 import type { NewEvent } from '../../core/event.ts';
+import type { Transformation } from '../../core/transformation.ts';
 import { SOURCE_KEY_HASH, sourceKeyName } from '../../log/claim.ts';
 import type { Writer } from '../../log/writer.ts';
 import type { Database } from '../../storage/database.ts';
 import type { StateAdvance, StoredFetch } from '../../storage/fetch-state.ts';
 import { findItems, keepSeen } from '../../storage/fetched-items.ts';
 import type { KeyClaim } from '../../storage/idempotency-keys.ts';
+import type { SourceTransforms } from '../source-transforms.ts';
 import { changeEvent } from './change-event.ts';
 import { changesOf, type FetchConfig } from './fetch-config.ts';
 import { FetchFailure } from './fetch-failure.ts';
@@ -18,6 +20,7 @@ import { type AnswerParts, type RunTally, readAnswer } from './read-answer.ts';
 export interface RunParts extends AnswerParts {
   db: Database;
   appendFetched: Writer['appendFetched'];
+  transforms: Pick<SourceTransforms, 'apply'>;
 }
 
 /** A source with what it is to do: its configuration with secrets. */
@@ -27,6 +30,7 @@ export interface RunningSource {
   channels: readonly string[];
   /** What it does not take is remembered and not told. */
   takes: (event: NewEvent) => boolean;
+  transform: Transformation;
   /** By what its webhooks are known too, for a source that has both; null = it has none. */
   shared: { keyOf: (key: string) => string; keptSeconds: number } | null;
 }
@@ -49,6 +53,9 @@ export interface Look {
 /** Changes in one append. */
 const MAX_CHANGES = 500;
 const MAX_APPEND_BYTES = 2 * 1024 * 1024;
+/** Changes that are transformed at once, and how long they wait for room. */
+const TRANSFORMED_AT_ONCE = 16;
+const MAX_TRANSFORM_WAIT_MS = 5000;
 /** What has not been in an answer for so long is forgotten; of a snapshot nothing is, it is told as deleted. */
 const REMEMBERED_DAYS = 90;
 
@@ -72,24 +79,46 @@ export async function lookForChanges(parts: RunParts, source: RunningSource, tal
     allowDeletions: stored.allowDeletions,
   });
   let place = before.told;
+  const told = changes.map((change) => {
+    if (!change.isTold) return { change, event: null };
+    const { stored, channels } = source;
+    const event = changeEvent(change, {
+      sourceId: stored.sourceId,
+      config,
+      channels,
+      state: before,
+      place: place++,
+      nowMs: parts.now(),
+    });
+    return { change, event: source.takes(event) ? event : null };
+  });
   return {
     ...nothing,
-    changes: changes.map((change) => {
-      if (!change.isTold) return { change, event: null };
-      const { stored, channels } = source;
-      const event = changeEvent(change, {
-        sourceId: stored.sourceId,
-        config,
-        channels,
-        state: before,
-        place: place++,
-        nowMs: parts.now(),
-      });
-      return { change, event: source.takes(event) ? event : null };
-    }),
+    changes: source.transform.code === null ? told : await transformAll(parts, source, told),
     state: { ...state, validators: answer.validators },
     seenKeys: keys,
   };
+}
+
+/** With what their code makes of the events: null for one that is left out. @throws FetchFailure transform_failed, transform_unavailable */
+async function transformAll(
+  { transforms }: RunParts,
+  { stored: { appId }, transform }: RunningSource,
+  changes: readonly Told[],
+): Promise<Told[]> {
+  const one = async ({ change, event }: Told): Promise<Told> => {
+    if (event === null) return { change, event };
+    const made = await transforms.apply({ appId, transform, event, maxWaitMs: MAX_TRANSFORM_WAIT_MS });
+    if (made.kind === 'event') return { change, event: made.event };
+    if (made.kind === 'filtered') return { change, event: null };
+    const which = change.key === null ? '' : ` It was given the item ${change.key}.`;
+    throw new FetchFailure(`transform_${made.kind}`, made.detail + which);
+  };
+  const all: Told[] = [];
+  for (let at = 0; at < changes.length; at += TRANSFORMED_AT_ONCE) {
+    all.push(...(await Promise.all(changes.slice(at, at + TRANSFORMED_AT_ONCE).map(one))));
+  }
+  return all;
 }
 
 /** Another way of finding changes begins anew. */

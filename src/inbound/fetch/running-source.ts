@@ -2,6 +2,7 @@
 import type { EndpointFilter } from '../../core/endpoint.ts';
 import { compileFilter } from '../../core/filter.ts';
 import type { SecretBox } from '../../core/secret-box.ts';
+import { NO_TRANSFORMATION, type Transformation } from '../../core/transformation.ts';
 import type { Database } from '../../storage/database.ts';
 import { lockFetch, type StoredFetch } from '../../storage/fetch-state.ts';
 import { loadSourceSecrets, replaceSourceSecrets } from '../../storage/source-secrets.ts';
@@ -15,6 +16,7 @@ import type { RunningSource } from './run-source.ts';
 export interface StoredFetchConfig {
   description?: string;
   channels?: string[];
+  transform?: Transformation;
   /** Of one that has webhooks too. */
   filter?: EndpointFilter;
   deduplicateSeconds?: number;
@@ -24,7 +26,13 @@ export interface StoredFetchConfig {
 
 /** @throws FetchFailure misconfigured */
 export async function loadRunningSource(db: Database, box: SecretBox, stored: StoredFetch): Promise<RunningSource> {
-  const { fetch, channels = [], filter = {}, deduplicateSeconds: keptSeconds = 0 } = stored.config as StoredFetchConfig;
+  const {
+    fetch,
+    channels = [],
+    transform = NO_TRANSFORMATION,
+    filter = {},
+    deduplicateSeconds: keptSeconds = 0,
+  } = stored.config as StoredFetchConfig;
   if (fetch === undefined) throw new FetchFailure('misconfigured', 'The source has nothing to fetch.');
   const config = putInSecrets(fetch, await loadSourceSecrets(db, box, stored));
   const hasWebhooks = stored.kind === 'webhook';
@@ -33,6 +41,7 @@ export async function loadRunningSource(db: Database, box: SecretBox, stored: St
     config,
     channels,
     takes: compileFilter(filter).matches,
+    transform,
     shared: hasWebhooks && keptSeconds > 0 ? { keyOf: externalKey, keptSeconds } : null,
   };
 }
