@@ -56,6 +56,7 @@ describe('attempt listing', () => {
           position: 7,
           cause: 'retry',
           attempt: 2,
+          transformationVersion: null,
           outcome: 'rejected',
           reason: 'status_4xx',
           status: 404,

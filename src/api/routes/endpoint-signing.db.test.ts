@@ -259,7 +259,7 @@ describe('auth API', () => {
     const gone = await app.anApp({});
     const members = { url: 'https://example.com/hook', auth: { type: 'bearer', token: 'hush' } };
     const { body } = await app.call(`POST /v1/apps/${gone}/endpoints`, { body: members });
-    expect((await loadCredentials(app.db, app.box, gone, body.id)).size).toBe(1);
+    expect((await loadCredentials(app.db, app.box, gone, [body.id])).size).toBe(1);
     await app.call(`DELETE /v1/apps/${gone}`);
     expect((await loadCredentials(app.db, app.box, gone)).size).toBe(0);
   });

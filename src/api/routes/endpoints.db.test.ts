@@ -142,7 +142,7 @@ describe('endpoints API', () => {
       '/secret',
     ],
     ['another start', { start: 'yesterday' }, '/start'],
-    ['a member of a later version', { transform: 'x' }, '/transform'],
+    ['a member of a later version', { mirror: 'x' }, '/mirror'],
   ])('refuses %s', async (_, members, path) => {
     const { status, body } = await create(members);
     expect([status, body.code]).toEqual([400, 'invalid_request']);
