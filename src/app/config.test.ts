@@ -34,6 +34,10 @@ describe('config', () => {
       notify: true,
       failingAlertSeconds: 60,
       lagAlertSeconds: 3600,
+      transformThreads: 2,
+      transformTimeoutMs: 50,
+      transformMemoryBytes: 33_554_432,
+      transformAppPercent: 50,
       failpoints: null,
     });
   });
