@@ -26,6 +26,7 @@ describe('transforms API', () => {
       output: {
         type: 'x.y',
         time: expect.any(String),
+        channels: [],
         data: { total: 42 },
         body: null,
         contentType: null,
@@ -63,6 +64,13 @@ describe('transforms API', () => {
     expect(looping.body).toMatchObject({ verdict: 'failed', error: { reason: 'transform_timeout' } });
     const broken = await tryOut('export default (');
     expect(broken.body.error).toMatchObject({ reason: 'transform_error', line: 1 });
+  });
+
+  test('gives the request that a source would, and shows the channels that it would take', async () => {
+    const event = { data: null, request: { headers: { 'x-github-event': 'push' } } };
+    const code = "export default ({ request }) => ({ data: 1, channels: [request.headers['x-github-event']] })";
+    expect((await tryOut(code, event)).body.output.channels).toEqual(['push']);
+    expect((await tryOut('export default () => ({ data: 1 })')).body.output.channels).toBeNull();
   });
 
   test('gives the event as asked for', async () => {

@@ -22,6 +22,10 @@ const TestSchema = z
         type: z.string().default('test.event'),
         time: Time.optional().describe('What its clock says; now if absent.'),
         channels: z.array(z.string()).default([]),
+        request: z
+          .strictObject({ headers: z.record(z.string(), z.string()) })
+          .optional()
+          .describe('What the code of a source sees of a request; names in lower case.'),
         data: z.unknown().describe('Any JSON; null if absent.'),
       })
       .describe('As the code gets it.'),
@@ -31,6 +35,7 @@ const TestSchema = z
 const OutputSchema = z.object({
   type: z.string(),
   time: Time,
+  channels: z.unknown().describe('As the code returned them, null if it did not. Only sources give them to the event.'),
   data: z.unknown(),
   body: z.string().nullable().describe("What is sent in place of what the endpoint's format makes of the event."),
   contentType: z.string().nullable().describe('Of `body`.'),
@@ -122,22 +127,24 @@ export function transformRoutes(server: ApiServer, context: ApiContext): void {
 }
 
 function givenEvent(given: z.infer<typeof TestSchema>['event'], nowMs: number) {
-  const { id, type, time, channels, data } = given;
+  const { id, type, time, channels, request, data } = given;
   const timeMs = time === undefined ? nowMs : parseTime(time);
   const errors = [];
   if (!EVENT_TYPE_PATTERN.test(type)) errors.push({ path: '/event/type', message: `${type} is no event type.` });
   if (timeMs === null) errors.push({ path: '/event/time', message: `${time} is not a time in the form of RFC 3339.` });
   if (errors.length > 0) throw invalidFields(errors);
-  return { id, type, timeMs: timeMs!, channels, data: Buffer.from(JSON.stringify(data ?? null)) };
+  const received = request === undefined ? {} : { request };
+  return { id, type, timeMs: timeMs!, channels, ...received, data: Buffer.from(JSON.stringify(data ?? null)) };
 }
 
 function renderVerdict(verdict: Verdict): Omit<z.infer<typeof TestedSchema>, 'console' | 'durationMs'> {
   switch (verdict.kind) {
     case 'sent': {
-      const { type, timeMs, data, body, method, path, headers } = verdict;
+      const { type, timeMs, channels, data, body, method, path, headers } = verdict;
       const output = {
         type,
         time: new Date(timeMs).toISOString(),
+        channels: channels ?? null,
         data: JSON.parse(data.toString('utf8')),
         body: body?.bytes.toString('utf8') ?? null,
         contentType: body?.contentType ?? null,
