@@ -70,7 +70,7 @@ export async function loadCredentials(
   endpointIds: string[] | null = null,
 ): Promise<Map<string, StoredCredential>> {
   const appUuid = uuidFromId('app', appId);
-  const endpointUuids = endpointIds && endpointIds.map((id) => uuidFromId('endpoint', id));
+  const endpointUuids = endpointIds?.map((id) => uuidFromId('endpoint', id)) ?? null;
   const rows = await db.query<CredentialRow>(LOAD_CREDENTIALS, [appUuid, endpointUuids]);
   return new Map(rows.map((row) => [idFromUuid('endpoint', row.endpoint_id), openCredential(box, appUuid, row)]));
 }

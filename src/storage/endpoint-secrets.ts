@@ -77,7 +77,7 @@ export async function loadSecretsOfApp(
 ): Promise<Map<string, EndpointSecret[]>> {
   const appUuid = uuidFromId('app', appId);
   const secrets = new Map<string, EndpointSecret[]>();
-  const endpointUuids = endpointIds && endpointIds.map((id) => uuidFromId('endpoint', id));
+  const endpointUuids = endpointIds?.map((id) => uuidFromId('endpoint', id)) ?? null;
   for (const row of await db.query<SecretRow>(LOAD_SECRETS_OF_APP, [appUuid, endpointUuids])) {
     const endpointId = idFromUuid('endpoint', row.endpoint_id);
     const secret = openSecret(box, appUuid, row);
