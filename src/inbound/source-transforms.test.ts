@@ -112,6 +112,12 @@ describe('transforms of sources', () => {
     expect((await Promise.all(asked)).map(({ kind }) => kind)).toEqual(['filtered', 'filtered', 'filtered']);
   });
 
+  test('do not wait for a run that is not done in time', async () => {
+    const slow = new SourceTransforms({ hasRoom: () => true, run: () => new Promise(() => {}) });
+    const transform = { version: 1, code: 'x' };
+    expect((await slow.apply({ appId: 'app_1', transform, event: EVENT, maxWaitMs: 1 })).kind).toBe('unavailable');
+  });
+
   test('let only so many wait at once', async () => {
     const full = new SourceTransforms({
       hasRoom: () => false,

@@ -21,11 +21,11 @@ export interface TransformedRequest {
   /** One that has code. */
   transform: Transformation;
   event: NewEvent;
-  /** For room among the app's transformations. */
+  /** For room among the app's transformations, and for what the code says. */
   maxWaitMs: number;
 }
 
-/** Events of one app that wait for room at once; each holds its body, and somebody who waits for an answer. */
+/** Events of one app that are under way at once; each holds its body, and somebody who waits for an answer. */
 const MAX_WAITING_PER_APP = 256;
 const NO_ROOM: Verdict = {
   kind: 'unavailable',
@@ -58,7 +58,6 @@ export class SourceTransforms {
   }
 
   async #whenRoom(appId: string, maxWaitMs: number, run: () => Promise<Verdict>): Promise<Verdict> {
-    if (this.#pool.hasRoom(appId, null)) return await run();
     const waiting = this.#waiting.get(appId) ?? 0;
     if (waiting >= MAX_WAITING_PER_APP) return NO_ROOM;
     this.#waiting.set(appId, waiting + 1);
@@ -71,19 +70,22 @@ export class SourceTransforms {
     }
   }
 
-  // Whoever is woken runs before the next is woken: of all that wait only so many go on as there is room for.
+  // Whoever is woken runs before the next is woken: of all that wait only so many go on as there is room for. A run that is not done in time counts
+  // for nothing, whatever it says later: nobody waits for its answer any more.
   #wait(appId: string, maxWaitMs: number, run: () => Promise<Verdict>): Promise<Verdict> {
     return new Promise((resolve) => {
-      let isOver = false;
-      const end = (verdict: Verdict | Promise<Verdict>): void => {
-        isOver = true;
+      let isWaiting = true;
+      const end = (verdict: Verdict): void => {
+        isWaiting = false;
         clearTimeout(timer);
         resolve(verdict);
       };
       const timer = setTimeout(() => end(NO_ROOM), maxWaitMs);
       const waiter = {
         wake: () => {
-          if (!isOver && this.#pool.hasRoom(appId, waiter)) end(run());
+          if (!isWaiting || !this.#pool.hasRoom(appId, waiter)) return;
+          isWaiting = false;
+          void run().then(end);
         },
       };
       waiter.wake();
