@@ -28,7 +28,7 @@ export interface Running {
   /** A new endpoint's id. */
   anEndpoint(appId: string, members: object): Promise<string>;
   publish(appId: string, event?: object): Promise<{ id: string; position: number; cursor: string; duplicate: boolean }>;
-  /** Resolves when all that was published so far is settled for the endpoint, and nothing is open. */
+  /** Resolves when all that was published so far is settled for the endpoint, nothing is open, and the last outcome is committed. */
   settled(appId: string, endpointId: string): Promise<void>;
   /** The operational events of an endpoint, oldest first. */
   operations(endpointId: string): Promise<{ type: string; data: Record<string, unknown> }[]>;
@@ -120,8 +120,12 @@ export async function running(options: Partial<Config> = {}): Promise<Running> {
     publish: (appId, event = {}) => ask(`POST /v1/apps/${appId}/events`, { type: 'a.b', data: {}, ...event }),
     settled: (appId, endpointId) =>
       until(async () => {
-        const { lag, inFlight, stale } = await ask(`GET /v1/apps/${appId}/endpoints/${endpointId}/status`);
-        return !stale && lag.events === 0 && inFlight === 0;
+        const endpoint = `/v1/apps/${appId}/endpoints/${endpointId}`;
+        const { lag, inFlight, stale, lastAttempt } = await ask(`GET ${endpoint}/status`);
+        if (stale || lag.events > 0 || inFlight > 0) return false;
+        if (lastAttempt === null) return true;
+        const { data } = await ask(`GET ${endpoint}/attempts?limit=1`);
+        return data[0]?.id >= lastAttempt.id;
       }),
     operations: async (endpointId) => {
       const { events } = await ask('GET /v1/apps/app_tidings/events?limit=1000');
