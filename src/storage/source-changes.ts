@@ -168,7 +168,7 @@ export async function deleteSource(db: Database, place: { appId: string; sourceI
   const values = [uuidFromId('app', place.appId), uuid];
   await db.transaction(async (tx) => {
     if ((await tx.query(DELETE_SOURCE, values)).length === 0) throw noSource(place.sourceId);
-    await tx.query(DELETE_SECRETS, values);
-    for (const query of [DELETE_REQUESTS, DELETE_FETCHED_ITEMS, DELETE_RUNS]) await tx.query(query, values);
+    for (const query of [DELETE_SECRETS, DELETE_REQUESTS, DELETE_FETCHED_ITEMS, DELETE_RUNS])
+      await tx.query(query, values);
   });
 }
